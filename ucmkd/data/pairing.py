@@ -1,0 +1,243 @@
+"""Turn a teacher dataset and a student dataset into a pair in one regime: index files, no copies."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ucmkd.data.base import Prepared, read_prepared
+from ucmkd.data.regimes import Regime, find_regime
+from ucmkd.errors import DataError
+from ucmkd.files import atomic_file, read_json, write_json
+from ucmkd.seeding import generator_for
+
+SHOWN_PER_CLASS = 5
+"""Student labels that stay visible in each class when a regime shows only a few."""
+
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows of one dataset as a pair uses them.
+
+    Attributes
+    ----------
+    train, val, test : arrays of int
+        Row numbers of the dataset. A student trains on ``train``.
+    """
+
+    train: Rows
+    val: Rows
+    test: Rows
+
+
+@dataclass(frozen=True)
+class StudentSide(Side):
+    """``labelled`` and ``partner`` run along ``train``; a partner is a row of the teacher dataset, or -1."""
+
+    labelled: Mask
+    partner: Rows
+
+
+@dataclass(frozen=True)
+class TeacherSide(Side):
+    """``own`` and ``meets`` run along ``train``: rows that show no instance of the student's training rows,
+    and rows that student batches may meet."""
+
+    own: Mask
+    meets: Mask
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair in one regime, as read back from disk."""
+
+    name: str
+    regime: Regime
+    classes: tuple[str, ...]
+    student: StudentSide
+    teacher: TeacherSide
+
+    def teacher_rows(self, pool: str) -> Rows:
+        """Training rows of the teacher that trains on the pool ``full`` or ``own``."""
+        return self.teacher.train[self.teacher.own] if pool == "own" else self.teacher.train
+
+
+def pair_up(
+    *,
+    pair: str,
+    teacher: str,
+    student: str,
+    regime: str,
+    labels_per_class: int | None,
+    student_share: float | None,
+    folder: str,
+) -> None:
+    """Write ``student.csv``, ``teacher.csv`` and ``card.json`` of one pair in one regime.
+
+    Parameters
+    ----------
+    pair : str
+        Name; the choice of student rows depends on it alone, so that it is the same in every regime.
+    teacher, student : str
+        Folders of the prepared datasets.
+    regime : str
+    labels_per_class, student_share
+        How many training samples the student has: a number of each class, a share in (0, 1], or all.
+    folder : str
+
+    Raises
+    ------
+    DataError
+        If the label spaces differ, an instance stands in different splits of the two datasets, or no teacher
+        row is left that the regime could use.
+    """
+    rule, teaching, learning = find_regime(regime), read_prepared(teacher), read_prepared(student)
+    _check(pair, teaching, learning)
+    draw = generator_for(0, "pair", pair)
+    train = _limit(learning, labels_per_class, student_share, draw, pair)
+    rows_of = {name: row for row, name in enumerate(teaching.pair_ids)} if _paired(teaching, learning) else {}
+    partner = np.array([rows_of.get(name, -1) for name in learning.pair_ids[train]], dtype=np.int64)
+    if rule.paired_data and (partner < 0).any():
+        raise DataError(f"{pair}: regime '{regime}' needs a partner for every student sample, and "
+                        f"{(partner < 0).sum()} have none; choose an unpaired regime")  # fmt: skip
+    own = ~np.isin(teaching.rows("train"), partner)
+    meets = own if rule.disjoint else np.ones_like(own)
+    for mask, what in (
+        (own, "own") if rule.teacher_pool == "own" else (meets, "meeting"),
+        (meets, "meeting"),
+    ):
+        counts = np.bincount(
+            teaching.labels[teaching.rows("train")][mask], minlength=len(teaching.card["classes"])
+        )
+        if counts.min() == 0:
+            name = teaching.card["classes"][int(counts.argmin())]
+            raise DataError(f"{pair}: no {what} teacher row of class '{name}' is left in regime '{regime}'; "
+                            "give the student fewer rows by labels_per_class or student_share")  # fmt: skip
+    kept = partner if rule.correspondence == "instance" else np.full_like(partner, -1)
+    kept = _keep_fraction(kept, rule.fraction, draw)
+    labelled = _shown(learning.labels[train], rule, draw)
+    _write(Path(folder) / "student.csv", learning, train, {"labelled": labelled, "partner": kept})
+    _write(Path(folder) / "teacher.csv", teaching, teaching.rows("train"), {"own": own, "meets": meets})
+    card = {
+        "pair": pair,
+        "regime": regime,
+        "teacher": teaching.card["name"],
+        "student": learning.card["name"],
+        "classes": learning.card["classes"],
+        "paired_by_nature": bool(rows_of),
+        "student_rows": len(train),
+        "labelled_rows": int(labelled.sum()),
+        "teacher_rows": len(own),
+        "own_teacher_rows": int(own.sum()),
+        "meeting_teacher_rows": int(meets.sum()),
+        "data": {"teacher": teaching.card["sha256"], "student": learning.card["sha256"]},
+    }
+    write_json(Path(folder) / "card.json", card)
+
+
+def read_pair(folder: str | Path) -> Pair:
+    """Read what :func:`pair_up` wrote.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged.
+    """
+    folder = Path(folder)
+    card = read_json(folder / "card.json")
+    student, teacher = _read(folder / "student.csv"), _read(folder / "teacher.csv")
+    if (len(student["train"]), len(teacher["train"])) != (card["student_rows"], card["teacher_rows"]):
+        raise DataError(f"{folder}: the tables do not match card.json; delete the folder and run again")
+    return Pair(
+        name=card["pair"],
+        regime=find_regime(card["regime"]),
+        classes=tuple(card["classes"]),
+        student=StudentSide(student["train"], student["val"], student["test"],
+                            student["labelled"].astype(bool), student["partner"]),
+        teacher=TeacherSide(teacher["train"], teacher["val"], teacher["test"],
+                            teacher["own"].astype(bool), teacher["meets"].astype(bool)),
+    )  # fmt: skip
+
+
+def _paired(teaching: Prepared, learning: Prepared) -> bool:
+    return teaching.card["instances"] is not None and teaching.card["instances"] == learning.card["instances"]
+
+
+def _check(pair: str, teaching: Prepared, learning: Prepared) -> None:
+    names = (teaching.card["classes"], learning.card["classes"])
+    if names[0] != names[1]:
+        odd = sorted(set(names[0]) ^ set(names[1]))
+        what = f"class '{odd[0]}' is missing on one side" if odd else "the classes stand in another order"
+        raise DataError(f"{pair}: {what} ({teaching.card['name']}, {learning.card['name']}); "
+                        "a pair shares its label space")  # fmt: skip
+    if _paired(teaching, learning):
+        home = dict(zip(teaching.pair_ids, teaching.split, strict=True))
+        for name, split in zip(learning.pair_ids, learning.split, strict=True):
+            if home.get(name, split) != split:
+                raise DataError(f"{pair}: instance '{name}' is {home[name]} for the teacher and {split} for the "
+                                "student; both sides of an instance belong to one split")  # fmt: skip
+
+
+def _limit(
+    learning: Prepared, per_class: int | None, share: float | None, draw: np.random.Generator, pair: str
+) -> Rows:
+    """Choose the student's training rows: a number or a share of each class, or all."""
+    rows = learning.rows("train")
+    chosen = []
+    for label, name in enumerate(learning.card["classes"]):
+        members = draw.permutation(rows[learning.labels[rows] == label])
+        count = per_class if per_class is not None else round((share or 1.0) * len(members))
+        if not 1 <= count <= len(members):
+            raise DataError(f"{pair}: class '{name}' has {len(members)} training samples, {count} asked for; "
+                            "change labels_per_class or student_share")  # fmt: skip
+        chosen.append(members[:count])
+    return np.sort(np.concatenate(chosen))
+
+
+def _keep_fraction(partner: Rows, fraction: float, draw: np.random.Generator) -> Rows:
+    if fraction == 1.0:
+        return partner
+    keep = draw.permutation(len(partner))[: round(fraction * len(partner))]
+    kept = np.full_like(partner, -1)
+    kept[keep] = partner[keep]
+    return kept
+
+
+def _shown(labels: Rows, regime: Regime, draw: np.random.Generator) -> Mask:
+    if regime.labels == "all":
+        return np.ones(len(labels), dtype=bool)
+    shown = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        shown[draw.permutation(np.flatnonzero(labels == label))[:SHOWN_PER_CLASS]] = True
+    return shown
+
+
+def _write(path: Path, data: Prepared, train: Rows, columns: dict[str, NDArray[Any]]) -> None:
+    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "split", *columns])
+        values = [column.astype(int).tolist() for column in columns.values()]
+        writer.writerows(zip(train.tolist(), ["train"] * len(train), *values, strict=True))
+        for split in ("val", "test"):
+            writer.writerows([row, split] + [""] * len(columns) for row in data.rows(split).tolist())
+
+
+def _read(path: Path) -> dict[str, Rows]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = list(csv.DictReader(file))
+        sides: dict[str, Rows] = {
+            split: np.array([int(row["row"]) for row in table if row["split"] == split], dtype=np.int64)
+            for split in ("train", "val", "test")
+        }
+        train = [row for row in table if row["split"] == "train"]
+        extra = [name for name in (table[0] if table else {}) if name not in ("row", "split")]
+        return sides | {name: np.array([int(row[name]) for row in train], dtype=np.int64) for name in extra}
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: {error}; delete the folder and run again") from None

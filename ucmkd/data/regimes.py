@@ -1,0 +1,86 @@
+"""How a batch of the student meets a batch of the teacher.
+
+Student rows never depend on the regime: what changes is which teacher rows they meet, and (in
+``unlabelled_student``) how many student labels are shown. Scores of one pair are therefore comparable
+across its regimes.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ucmkd.errors import ConfigError
+
+Correspondence = Literal["instance", "class", "none"]
+"""What row i of the teacher batch shares with row i of the student batch."""
+
+STRENGTH: dict[Correspondence, int] = {"none": 0, "class": 1, "instance": 2}
+
+
+@dataclass(frozen=True)
+class Regime:
+    """One row of the table of regimes.
+
+    Attributes
+    ----------
+    name : str
+    correspondence : "instance", "class" or "none"
+    paired_data : bool
+        Whether the pair must be paired by nature.
+    fraction : float
+        The share of student samples that keep their partner (``instance`` only).
+    disjoint : bool
+        Whether teacher rows showing an instance that the student trains on are left out of its batches.
+    teacher_pool : "full" or "own"
+        What the teacher itself was trained on: everything, or only the rows the disjoint student never sees.
+    labels : "all" or "few"
+        Whether the student's labels are all shown, or only a small seed set of each class.
+    """
+
+    name: str
+    correspondence: Correspondence
+    paired_data: bool = False
+    fraction: float = 1.0
+    disjoint: bool = False
+    teacher_pool: Literal["full", "own"] = "full"
+    labels: Literal["all", "few"] = "all"
+
+
+ALONE = "alone"
+"""Where methods stand that take nothing from a teacher: they meet no teacher batch, so no regime."""
+
+_TABLE = {
+    regime.name: regime
+    for regime in (
+        Regime(ALONE, "none"),
+        Regime("paired", "instance", paired_data=True),
+        Regime("class_cond", "class"),
+        Regime("class_cond_disjoint", "class", disjoint=True),
+        Regime("shuffled", "none"),
+        Regime("disjoint", "none", disjoint=True),
+        Regime("disjoint_teacher", "none", disjoint=True, teacher_pool="own"),
+        Regime("unlabelled_student", "none", disjoint=True, labels="few"),
+    )
+}
+_FRACTION = re.compile(r"frac(0\.\d+)")
+
+
+def regime_names() -> list[str]:
+    """List the regimes; ``frac0.5`` stands for every ``frac<q>`` with 0 < q < 1."""
+    return ["paired", "frac0.5", *(name for name in _TABLE if name not in ("paired", ALONE))]
+
+
+def find_regime(name: str) -> Regime:
+    """Look a regime up by name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name.
+    """
+    if name in _TABLE:
+        return _TABLE[name]
+    match = _FRACTION.fullmatch(name)
+    if match and 0 < float(match[1]) < 1:
+        return Regime(name, "instance", paired_data=True, fraction=float(match[1]))
+    raise ConfigError(f"regimes: there is no '{name}'; known: {', '.join(regime_names())}")

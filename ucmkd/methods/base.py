@@ -1,0 +1,247 @@
+"""What a method is: named losses, what it consumes, and, for bilevel methods, an inner update."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+from torch import Generator, Tensor, nn
+
+from ucmkd import discovery, settings
+from ucmkd.data.regimes import STRENGTH, Correspondence, Regime
+from ucmkd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ucmkd.training.monitor import Monitor
+    from ucmkd.training.network import FunctionalNetwork
+    from ucmkd.training.recipe import Recipe, Recipes
+
+S = TypeVar("S")
+Parameters = dict[str, Tensor]
+Outer = Literal["first_order", "second_order", "persist"]
+TeacherPart = Literal["logits", "features", "head", "live"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What the distillation term of a method consumes; plain training consumes nothing of it.
+
+    Attributes
+    ----------
+    teacher : frozenset of "logits", "features", "head", "live"
+        Empty for methods that need no teacher at all.
+    correspondence : "instance", "class" or "none"
+        What a teacher row and the student row beside it must share at least.
+    student_labels, teacher_labels : bool
+        Whether the distillation term reads labels of that side (the task loss always reads the student's).
+    """
+
+    teacher: frozenset[TeacherPart] = frozenset()
+    correspondence: Correspondence = "none"
+    student_labels: bool = False
+    teacher_labels: bool = False
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network says of a batch: features (n, d) in the shared embedding, logits (n, classes)."""
+
+    features: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class TeacherRows:
+    """What the frozen teacher said of the rows that a student batch meets.
+
+    Attributes
+    ----------
+    features, logits, labels : Tensor
+        Shapes (m, d), (m, classes) and (m,).
+    matched : Tensor of bool, shape (n,), or None
+        Which student rows correspond to the teacher row of the same number; None where no row does.
+    """
+
+    features: Tensor
+    logits: Tensor
+    labels: Tensor
+    matched: Tensor | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data.
+
+    Attributes
+    ----------
+    inputs : Tensor, shape (n, ...)
+    labels : Tensor, shape (n,)
+        -1 where the label is hidden.
+    task_loss : callable
+        Cross-entropy of logits (n, classes) with the labels, smoothed and masked as the recipe says.
+        ``task_loss(logits, label_smoothing=0.0)`` overrides the smoothing.
+    teacher : TeacherRows or None
+    monitor : Monitor
+        Counts passes and keeps means of what a method observes.
+    rate : float
+        The outer learning rate of this step.
+    progress : float
+        Share of the training that is done, in [0, 1).
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    task_loss: Callable[..., Tensor]
+    teacher: TeacherRows | None
+    monitor: "Monitor"
+    rate: float
+    progress: float
+
+
+@dataclass(frozen=True)
+class TeacherBank:
+    """What the frozen teacher says of the training rows that the regime lets students meet.
+
+    Attributes
+    ----------
+    features, logits, labels : Tensor
+        Shapes (m, d), (m, classes) and (m,).
+    head : callable
+        The teacher's classifier: features (n, d) to logits (n, classes), without gradient to its weights.
+    """
+
+    features: Tensor
+    logits: Tensor
+    labels: Tensor
+    head: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method may look at before training starts.
+
+    Attributes
+    ----------
+    classes : int
+    width : int
+        Width of the shared embedding.
+    teacher : TeacherBank or None
+        None for methods that need no teacher.
+    generator : torch.Generator
+        The method's own stream of random numbers.
+    """
+
+    classes: int
+    width: int
+    teacher: TeacherBank | None
+    generator: Generator
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """Where a bilevel method wants the outer loss evaluated.
+
+    Attributes
+    ----------
+    params : dict of Tensor
+        Adapted weights. Leaves of the graph unless the method is second order.
+    encoded : Tensor, optional
+        What the encoder says at these weights, where the inner steps have computed it already.
+    """
+
+    params: Parameters
+    encoded: Tensor | None = None
+
+
+class Method(Generic[S]):
+    """Anything that trains a student. A file in ``ucmkd/methods`` defines ``Method(base.Method[Settings])``.
+
+    Attributes
+    ----------
+    label : str
+        Its name in tables and figures.
+    needs : Needs
+    fallback : str, optional
+        The method that stands for this one, on class statistics, where rows do not correspond.
+    """
+
+    label: ClassVar[str]
+    needs: ClassVar[Needs] = Needs()
+    fallback: ClassVar[str | None] = None
+    Settings: ClassVar[type[Any]]
+
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    @property
+    def outer(self) -> Outer:
+        """What becomes of inner updates.
+
+        First order: the outer gradient is taken at the adapted weights and applied to the original ones.
+        Second order: it is taken through the inner updates. Persist: the adapted weights are kept, then the
+        outer step follows.
+        """
+        return "first_order"
+
+    @property
+    def passes(self) -> int:
+        """How many identical passes the batch-normalisation statistics reflect in the outer step."""
+        return 1
+
+    def recipe(self, recipes: "Recipes") -> "Recipe":
+        """Choose how the student is trained; the same as every other student unless that is the point."""
+        return recipes.student
+
+    def prepare(self, context: Context) -> nn.Module | None:
+        """Take what is needed of the teacher once; return auxiliary modules to be trained along, if any."""
+        return None
+
+    def adapt(self, network: "FunctionalNetwork", params: Parameters, batch: Batch) -> Adapted | None:
+        """Update a copy of the weights before the outer loss is taken; None leaves them as they are."""
+        return None
+
+    def losses(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """Name the terms of the loss; the runner adds them up. ``loss/task`` is one of them."""
+        return {"loss/task": batch.task_loss(student.logits)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoSettings:
+    """For methods with nothing to set."""
+
+
+def method_names() -> list[str]:
+    """List the methods by name."""
+    return discovery.names("ucmkd.methods")
+
+
+def method_class(name: str) -> type[Method[Any]]:
+    """Find a method's class by name."""
+    cls: type[Method[Any]] = discovery.load("ucmkd.methods", name, "Method")
+    return cls
+
+
+def load_method(name: str, values: Mapping[str, Any] | None = None) -> Method[Any]:
+    """Build the method ``name`` with settings from the configuration."""
+    cls = method_class(name)
+    return cls(settings.build(cls.Settings, values or {}, f"settings.{name}"))
+
+
+def refuse_unless_provided(name: str, cls: type[Method[Any]], regime: Regime) -> None:
+    """Stop a cell whose method needs what its regime does not give.
+
+    Raises
+    ------
+    ConfigError
+        Naming the method, the regime, what is missing, and what to use instead.
+    """
+    needs = cls.needs
+    if STRENGTH[needs.correspondence] > STRENGTH[regime.correspondence] and cls.fallback is None:
+        raise ConfigError(
+            f"cells: method '{name}' needs teacher and student rows that share their {needs.correspondence}, "
+            f"which regime '{regime.name}' does not give; choose another regime or leave the method out"
+        )
+    if needs.student_labels and regime.labels == "few":
+        raise ConfigError(
+            f"cells: method '{name}' reads the label of every student sample, which regime '{regime.name}' "
+            "hides; choose another regime or leave the method out"
+        )

@@ -1,0 +1,21 @@
+"""Train the student alone by the recipe that trains teachers: the baseline to beat.
+
+A gain over the student's own recipe that vanishes here is a gain of the recipe, not of distillation.
+"""
+
+from typing import TYPE_CHECKING
+
+from ucmkd.methods import base
+
+if TYPE_CHECKING:
+    from ucmkd.training.recipe import Recipe, Recipes
+
+
+class Method(base.Method[base.NoSettings]):
+    """Cross-entropy with the teachers' recipe, on the student's network, modality and rows."""
+
+    label = "CE (teacher recipe)"
+    Settings = base.NoSettings
+
+    def recipe(self, recipes: "Recipes") -> "Recipe":
+        return recipes.teacher

@@ -1,0 +1,26 @@
+"""Class-mean soft labels: the teacher's mean softened prediction on each class is the target of that class.
+
+K fixed vectors, computed once: no pairing of any kind and no information about single samples. What sample-wise
+distillation gives beyond this is what pairs are worth.
+"""
+
+from torch import Tensor, nn
+
+from ucmkd.methods import base
+from ucmkd.methods.shared.class_statistics import bank_of, class_mean_logits
+from ucmkd.methods.shared.soft_targets import SoftTargetSettings, soft_target_losses
+
+
+class Method(base.Method[SoftTargetSettings]):
+    """Structured label smoothing by the teacher's class confusions."""
+
+    label = "Class-mean soft labels"
+    needs = base.Needs(teacher=frozenset({"logits"}), student_labels=True, teacher_labels=True)
+    Settings = SoftTargetSettings
+
+    def prepare(self, context: base.Context) -> nn.Module | None:
+        self._targets = class_mean_logits(bank_of(context), context.classes, self.settings.temperature)
+        return None
+
+    def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:
+        return soft_target_losses(student, self._targets[batch.labels], None, batch, self.settings)

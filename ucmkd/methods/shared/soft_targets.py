@@ -1,0 +1,52 @@
+"""Cross-entropy with the labels, mixed with a divergence from soft targets."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ucmkd.methods.base import Batch, Outputs
+from ucmkd.methods.shared.class_statistics import matched_mean
+from ucmkd.methods.shared.divergences import Kind, divergence
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftTargetSettings:
+    """How soft targets are copied.
+
+    Attributes
+    ----------
+    temperature : float
+    weight : float
+        Of the divergence; the task loss keeps the rest of 1.
+    divergence : str
+    mixing : float
+        Of the divergences that mix the two predictions.
+    """
+
+    temperature: float = 4.0
+    weight: float = 0.9
+    divergence: Kind = "forward"
+    mixing: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"weight is {self.weight}; it must lie in [0, 1]")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0")
+
+
+def soft_target_losses(
+    student: Outputs, targets: Tensor, matched: Tensor | None, batch: Batch, settings: SoftTargetSettings
+) -> dict[str, Tensor]:
+    r"""Give :math:`(1-\alpha) CE + \alpha T^2 D` with target logits (n, classes).
+
+    The divergence is averaged over the rows that have a target. ``mse_logit`` has no temperature, so no
+    :math:`T^2`.
+    """
+    s = settings
+    rows = divergence(s.divergence, student.logits, targets, temperature=s.temperature, mixing=s.mixing)
+    scale = 1.0 if s.divergence == "mse_logit" else s.temperature**2
+    return {
+        "loss/task": (1 - s.weight) * batch.task_loss(student.logits),
+        "loss/distillation": s.weight * scale * matched_mean(rows, matched),
+    }

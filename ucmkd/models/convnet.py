@@ -1,0 +1,42 @@
+"""A small convolutional network for images and spectrograms."""
+
+from torch import Tensor, nn
+
+from ucmkd.errors import ConfigError
+from ucmkd.models import base
+
+CHANNELS = {"student": (8, 16), "teacher": (16, 32, 64)}
+
+
+class ConvNet(base.Encoder):
+    """3x3 convolutions with batch normalisation, halved in size from stage to stage, pooled to 2 x 2."""
+
+    def __init__(self, shape: tuple[int, ...], channels: tuple[int, ...]) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        before = shape[0]
+        for stage, after in enumerate(channels):
+            if stage:
+                stages.append(nn.MaxPool2d(2))
+            stages += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            before = after
+        self.stages = nn.Sequential(*stages)
+        self.pool = nn.AdaptiveAvgPool2d(2)
+        self.width = 4 * before
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        features: Tensor = self.pool(self.stages(inputs)).flatten(1)
+        return features
+
+
+def build(shape: tuple[int, ...], size: base.Size) -> base.Encoder:
+    """Build the encoder for inputs of shape (channels, height, width).
+
+    Raises
+    ------
+    ConfigError
+        If the inputs are not images.
+    """
+    if len(shape) != 3:
+        raise ConfigError(f"models: convnet takes inputs (channels, height, width), not {shape}; use mlp")
+    return ConvNet(shape, CHANNELS[size])

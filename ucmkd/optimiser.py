@@ -1,0 +1,65 @@
+"""Optimisers as functions on dictionaries of tensors.
+
+The classes of ``torch.optim`` import the compiler, which takes longer than a short training; the functions
+behind them do not.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
+
+BETAS = (0.9, 0.999)
+
+
+class Optimiser:
+    """SGD with momentum, or AdamW, updating tensors in place; state is kept by name.
+
+    Parameters
+    ----------
+    kind : "sgd" or "adamw"
+    weight_decay : float
+    momentum : float
+        Of SGD.
+    """
+
+    def __init__(self, kind: str, *, weight_decay: float, momentum: float = 0.0) -> None:
+        self._adam = kind == "adamw"
+        self._decay = weight_decay
+        self._momentum = momentum
+        self._first: dict[str, Tensor | None] = {}
+        self._second: dict[str, Tensor] = {}
+        self._steps: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def step(self, params: dict[str, Tensor], gradients: dict[str, Tensor], rate: float) -> None:
+        """Update the parameters that have a gradient; the others are neither moved nor decayed."""
+        names = list(gradients)
+        tensors, grads = [params[n] for n in names], [gradients[n] for n in names]
+        if not self._adam:
+            buffers = [self._first.get(n) for n in names]
+            sgd(tensors, grads, buffers, weight_decay=self._decay, momentum=self._momentum, lr=rate,
+                dampening=0.0, nesterov=False, maximize=False, foreach=True)  # fmt: skip
+            self._first.update(zip(names, buffers, strict=True))
+            return
+        for name in names:
+            if name not in self._second:
+                self._first[name] = torch.zeros_like(params[name])
+                self._second[name] = torch.zeros_like(params[name])
+                self._steps[name] = torch.zeros(())
+        first = [m for n in names if (m := self._first[n]) is not None]
+        adamw(tensors, grads, first, [self._second[n] for n in names], [], [self._steps[n] for n in names],
+              foreach=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate,
+              weight_decay=self._decay, eps=1e-8, maximize=False)  # fmt: skip
+
+
+@torch.no_grad()
+def clip(gradients: dict[str, Tensor], max_norm: float) -> Tensor:
+    """Scale gradients in place so that their joint norm is at most ``max_norm``; return the norm before."""
+    tensors = list(gradients.values())
+    norm = get_total_norm(tensors)
+    if max_norm > 0:
+        scale = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(tensors, scale)
+    return norm

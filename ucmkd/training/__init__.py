@@ -1,0 +1,1 @@
+"""The runner that trains every teacher and every student alike."""

@@ -1,0 +1,135 @@
+"""A block of seeds, trained by one job: each seed leaves its part, an interrupted block resumes.
+
+Parts live in ``.seeds`` inside the block's folder. The block's outputs are hard links to them, so a block
+that grows by some seeds trains only those.
+"""
+
+import csv
+import hashlib
+import json
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from ucmkd import __version__
+from ucmkd.errors import DataError
+from ucmkd.files import atomic_file, atomic_folder, read_json, write_json
+from ucmkd.training.runner import Row
+
+log = logging.getLogger(__name__)
+PARTS = ".seeds"
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What one seed leaves: its record, its history, its arrays and its weights."""
+
+    record: dict[str, Any]
+    history: list[Row]
+    arrays: dict[str, NDArray[Any]]
+    state: dict[str, torch.Tensor]
+
+
+def run_block(
+    folder: str | Path,
+    seeds: Sequence[int],
+    arrays_name: str,
+    digest: str,
+    train: Callable[[int], SeedResult],
+) -> None:
+    """Train the seeds that are missing, then put the block's outputs together.
+
+    Parameters
+    ----------
+    folder : path
+        Of the block.
+    seeds : sequence of int
+    arrays_name : str
+        Folder for the arrays, ``predictions`` or ``outputs``.
+    digest : str
+        Of everything but the seed that a result depends on; a part with another digest is trained anew.
+    train : callable
+        From a seed to its result.
+    """
+    folder = Path(folder)
+    for number, seed in enumerate(seeds, start=1):
+        part = folder / PARTS / f"seed{seed}"
+        if _is_done(part, digest):
+            log.info("seed %d (%d of %d) is there already", seed, number, len(seeds))
+            continue
+        log.info("seed %d (%d of %d)", seed, number, len(seeds))
+        started = _now()
+        result = train(seed)
+        record = result.record | {"seed": seed, "digest": digest, "versions": _versions(),
+                                  "started": started, "finished": _now()}  # fmt: skip
+        with atomic_folder(part) as temporary:
+            write_json(temporary / "history.json", result.history)
+            with (temporary / "arrays.npz").open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **result.arrays)
+            save_file(result.state, temporary / "model.safetensors")
+            write_json(temporary / "record.json", record)
+    _assemble(folder, seeds, arrays_name)
+
+
+def use_one_thread() -> None:
+    """Make results independent of the machine's number of cores, and deterministic where torch can."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def digest_of(values: Any) -> str:
+    """Hash plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _is_done(part: Path, digest: str) -> bool:
+    try:
+        return bool(read_json(part / "record.json")["digest"] == digest)
+    except (DataError, KeyError, TypeError):
+        return False
+
+
+def _assemble(folder: Path, seeds: Iterable[int], arrays_name: str) -> None:
+    parts = {seed: folder / PARTS / f"seed{seed}" for seed in seeds}
+    for name, source, suffix in ((arrays_name, "arrays.npz", "npz"),
+                                 ("models", "model.safetensors", "safetensors")):  # fmt: skip
+        with atomic_folder(folder / name) as temporary:
+            for seed, part in parts.items():
+                _link(part / source, temporary / f"seed{seed}.{suffix}")
+    with atomic_file(folder / "history.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["seed", "epoch", "metric", "value"])
+        for seed, part in parts.items():
+            writer.writerows([seed, *row] for row in read_json(part / "history.json"))
+    write_json(folder / "records.json", [read_json(part / "record.json") for part in parts.values()])
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "ucmkd": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

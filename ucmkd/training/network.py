@@ -1,0 +1,160 @@
+"""Encoder, projector and head, and their use as a function of a dictionary of parameters."""
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ucmkd import discovery
+from ucmkd.methods.base import Outputs, Parameters
+from ucmkd.models.base import Build, Encoder, Size
+from ucmkd.training.monitor import Monitor
+
+Project = Literal["student", "side"]
+HEAD = "head."
+
+
+class Projected(Encoder):
+    """An encoder followed by a linear map into the shared embedding, orthogonal at the start."""
+
+    def __init__(self, encoder: Encoder, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.projector = nn.Linear(encoder.width, width, bias=False)
+        nn.init.orthogonal_(self.projector.weight)
+        self.width = width
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        features: Tensor = self.projector(self.encoder(inputs))
+        return features
+
+
+class Network(nn.Module):
+    """An encoder into the shared embedding and a linear head.
+
+    With ``project="student"`` the projector belongs to the encoder and the head reads the embedding. With
+    ``project="side"`` the head reads the encoder's own feature and the projector serves the alignment alone.
+    """
+
+    def __init__(self, encoder: Encoder, width: int, classes: int, project: Project = "student") -> None:
+        super().__init__()
+        self.width = width
+        self.side = project == "side"
+        self.encoder = encoder if self.side else Projected(encoder, width)
+        self.head = nn.Linear(self.encoder.width, classes)
+        self.projector = nn.Linear(encoder.width, width, bias=False) if self.side else None
+        if self.projector is not None:
+            nn.init.orthogonal_(self.projector.weight)
+
+    def forward(self, inputs: Tensor) -> Outputs:
+        return self.read(self.encoder(inputs))
+
+    def read(self, encoded: Tensor) -> Outputs:
+        """Give features and logits of what the encoder said."""
+        features = encoded if self.projector is None else self.projector(encoded)
+        return Outputs(features, self.head(encoded))
+
+
+def build_network(
+    encoder: str, size: Size, shape: tuple[int, ...], width: int, classes: int, project: Project, seed: int
+) -> Network:
+    """Build a network whose initial weights depend on ``seed`` alone."""
+    build = cast(Build, discovery.load("ucmkd.models", encoder, "build"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(build(shape, size), width, classes, project)
+
+
+def is_encoder(name: str) -> bool:
+    """Tell whether a parameter belongs to the encoder rather than to the head."""
+    return not name.startswith(HEAD)
+
+
+class FunctionalNetwork:
+    """A network as a function of its parameters, in training mode, counting its passes.
+
+    Parameters
+    ----------
+    network : Network
+        Supplies structure and buffers; its own parameters are not read.
+    monitor : Monitor
+    autocast : torch.dtype, optional
+        Lower precision for the forward pass.
+    """
+
+    def __init__(self, network: Network, monitor: Monitor, autocast: torch.dtype | None = None) -> None:
+        self._network = network
+        self._monitor = monitor
+        self._autocast = autocast
+        self._running = {
+            f"{path}.{kind}": (
+                cast(Tensor, getattr(norm, kind)),
+                0.1 if norm.momentum is None else norm.momentum,
+            )
+            for path, norm in network.encoder.named_modules()
+            if isinstance(norm, nn.modules.batchnorm._BatchNorm)
+            for kind in ("running_mean", "running_var")
+        }
+
+    def encode(self, params: Parameters, inputs: Tensor, *, statistics_passes: int = 1) -> Tensor:
+        """Encode a batch.
+
+        Parameters
+        ----------
+        params : dict of Tensor
+        inputs : Tensor, shape (n, ...)
+        statistics_passes : int
+            How many identical passes the running statistics of batch normalisation are to reflect; 0 leaves
+            them as they are. Only one pass is computed.
+        """
+        self._monitor.ledger.student_forwards += 1
+        own = {name.removeprefix("encoder."): params[name] for name in params if name.startswith("encoder.")}
+        moved = {name: statistic.clone() for name, (statistic, _) in self._running.items()}
+        with self._precision(inputs):
+            encoded: Tensor = functional_call(self._network.encoder, own | moved, (inputs,))
+        self._move_statistics(moved, statistics_passes)
+        return encoded.float()
+
+    def read(self, params: Parameters, encoded: Tensor) -> Outputs:
+        """Give features and logits of encoded samples."""
+        logits = nn.functional.linear(encoded, params["head.weight"], params["head.bias"])
+        if not self._network.side:
+            return Outputs(encoded, logits)
+        return Outputs(nn.functional.linear(encoded, params["projector.weight"]), logits)
+
+    def __call__(self, params: Parameters, inputs: Tensor, *, statistics_passes: int = 1) -> Outputs:
+        """Encode and read."""
+        return self.read(params, self.encode(params, inputs, statistics_passes=statistics_passes))
+
+    def gradients(
+        self, loss: Tensor, params: Parameters, names: Iterable[str], *, differentiable: bool = False
+    ) -> dict[str, Tensor]:
+        """Differentiate a loss with respect to the named parameters, zero where it does not depend on them.
+
+        With ``differentiable`` the result can be differentiated again; the ledger counts that pass at once.
+        """
+        wanted = list(names)
+        if any(is_encoder(name) for name in wanted):
+            self._monitor.ledger.student_backwards += 2 if differentiable else 1
+        tensors = [params[name] for name in wanted]
+        found = torch.autograd.grad(loss, tensors, create_graph=differentiable, allow_unused=True)
+        return {
+            name: torch.zeros_like(tensor) if gradient is None else gradient
+            for name, tensor, gradient in zip(wanted, tensors, found, strict=True)
+        }
+
+    def _precision(self, inputs: Tensor) -> torch.autocast | nullcontext[None]:
+        if self._autocast is None:
+            return nullcontext()
+        return torch.autocast(inputs.device.type, self._autocast)
+
+    def _move_statistics(self, moved: dict[str, Tensor], passes: int) -> None:
+        """Move each running statistic as ``passes`` exponential updates towards the same value would."""
+        for name, (statistic, momentum) in self._running.items():
+            if passes == 1:
+                statistic.copy_(moved[name])
+            elif passes > 1:
+                statistic.lerp_(moved[name], (1 - (1 - momentum) ** passes) / momentum)

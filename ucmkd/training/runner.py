@@ -1,0 +1,296 @@
+"""The one loop that trains every student and every teacher.
+
+It sets training mode before every step, draws the batches, adds up the losses, clips, steps the optimiser,
+scores the validation split, and keeps the best epoch. A method only gives losses and, if it is bilevel, an
+inner update.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from ucmkd.data.sampling import Meeting, Sampler
+from ucmkd.errors import TrainingError
+from ucmkd.evaluation.metrics import score
+from ucmkd.methods.base import Batch, Context, Method, Outputs, Parameters, TeacherBank, TeacherRows
+from ucmkd.optimiser import Optimiser, clip
+from ucmkd.seeding import seed_for
+from ucmkd.training.inputs import Inputs
+from ucmkd.training.monitor import Ledger, Monitor
+from ucmkd.training.network import FunctionalNetwork, Network, is_encoder
+from ucmkd.training.recipe import Recipe
+from ucmkd.transport.divergence import transport_loss
+
+log = logging.getLogger(__name__)
+EVALUATION_BATCH = 1024
+AUXILIARY = "auxiliary."
+PRECISION = {"float32": None, "bfloat16": torch.bfloat16}
+Row = tuple[int, str, float]
+
+
+@dataclass(frozen=True)
+class Supply:
+    """The data one run trains on.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        The training pool.
+    labels : Tensor, shape (n,)
+        -1 where hidden.
+    sampler : Sampler
+    validation : Inputs
+    validation_labels : array, shape (v,)
+    bank : TeacherBank or None
+        The teacher rows that batches meet; None if the method takes nothing of them.
+    reference : tuple of array and Tensor, or None
+        Validation positions, and teacher validation features to measure the student's features against.
+    """
+
+    inputs: Inputs
+    labels: Tensor
+    sampler: Sampler
+    validation: Inputs
+    validation_labels: NDArray[np.int64]
+    bank: TeacherBank | None = None
+    reference: tuple[NDArray[np.int64], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves: the best epoch's state, and how it came about."""
+
+    state: dict[str, Tensor]
+    history: list[Row]
+    best_epoch: int
+    validation: dict[str, float]
+    costs: dict[str, float]
+
+
+class Runner:
+    """Trains one network by one method.
+
+    Parameters
+    ----------
+    network : Network
+        Its weights are the starting point and are overwritten.
+    method : Method
+    recipe : Recipe
+    supply : Supply
+    seed : int
+        Of the run: decides data order, noise and whatever the method draws.
+    device : str
+    """
+
+    def __init__(
+        self, network: Network, method: Method[Any], recipe: Recipe, supply: Supply, *, seed: int, device: str
+    ) -> None:
+        self._network, self._method, self._recipe, self._supply = network.to(device), method, recipe, supply
+        self._seed, self._device = seed, device
+        self._monitor = Monitor(Ledger())
+        self._function = FunctionalNetwork(network, self._monitor, PRECISION[recipe.precision])
+        self._params: Parameters = {
+            name: value.detach().requires_grad_() for name, value in network.named_parameters()
+        }
+        draw = torch.Generator(device).manual_seed(seed_for(seed, "method"))
+        context = Context(network.head.out_features, network.width, supply.bank, draw)
+        auxiliary = method.prepare(context)
+        self._auxiliary = (auxiliary or nn.Module()).to(device)
+        self._extra = {AUXILIARY + name: value for name, value in self._auxiliary.named_parameters()}
+        self._some_hidden = bool((supply.labels < 0).any())
+        self._optimiser = Optimiser(
+            recipe.optimiser, weight_decay=recipe.weight_decay, momentum=recipe.momentum
+        )
+        self._steps = recipe.epochs * supply.sampler.steps()
+
+    def fit(self) -> Fitted:
+        """Train, and return the state of the epoch with the best validation accuracy.
+
+        Ties go to the lower validation loss, then to the earlier epoch.
+
+        Raises
+        ------
+        TrainingError
+            If a loss is not finite, or the method changes the network's mode.
+        """
+        history: list[Row] = []
+        best: tuple[tuple[float, float], int, dict[str, Tensor], dict[str, float]] | None = None
+        evaluations = set(self._recipe.evaluation_epochs())
+        started, stepping = time.perf_counter(), 0.0
+        for epoch in range(1, self._recipe.epochs + 1):
+            stepping += self._train_epoch(epoch, probe=epoch in evaluations)
+            if epoch not in evaluations:
+                continue
+            scores = score(self._predict(self._supply.validation), self._supply.validation_labels)
+            observed = self._observed()
+            observed |= {
+                "val/accuracy": scores["accuracy"],
+                "val/nll": scores["nll"],
+            } | self._kept_alignment()
+            history += [(epoch, name, value) for name, value in sorted(observed.items())]
+            log.info("epoch %d/%d: %s", epoch, self._recipe.epochs,
+                     " ".join(f"{name} {value:.4g}" for name, value in sorted(observed.items())))  # fmt: skip
+            rank = (scores["accuracy"], -scores["nll"])
+            if best is None or rank > best[0]:
+                best = (rank, epoch, self._snapshot(), scores)
+        if best is None:
+            raise TrainingError("no epoch was evaluated; set evaluations to at least 1")
+        costs = self._monitor.ledger.per_step() | {
+            "aux_parameters": sum(value.numel() for value in self._extra.values()),
+            "parameters": sum(value.numel() for value in self._params.values()),
+            "step_seconds": stepping / self._steps,
+            "fit_seconds": time.perf_counter() - started,
+        }
+        return Fitted(best[2], history, best[1], best[3], costs)
+
+    def _train_epoch(self, epoch: int, *, probe: bool) -> float:
+        """Take the steps of one epoch and return the seconds they took; probes are left out of them."""
+        clock = time.process_time if self._device == "cpu" else time.perf_counter
+        seconds, first = 0.0, (epoch - 1) * self._supply.sampler.steps()
+        noise = torch.Generator(self._device).manual_seed(seed_for(self._seed, "noise", epoch))
+        for number, meeting in enumerate(self._supply.sampler.epoch(self._seed, epoch)):
+            started = clock()
+            batch = self._batch(meeting, (first + number) / self._steps, noise)
+            losses, point = self._losses(batch)
+            if probe and number == 0:
+                seconds += clock() - started
+                self._probe(losses, point)
+                started = clock()
+            self._update(losses, point, batch.rate)
+            self._monitor.ledger.steps += 1
+            seconds += clock() - started
+        return seconds
+
+    def step(self, meeting: Meeting, progress: float = 0.0) -> None:
+        """Take one step on one batch, as :meth:`fit` does; for measuring what a step costs."""
+        noise = torch.Generator(self._device).manual_seed(seed_for(self._seed, "noise"))
+        batch = self._batch(meeting, progress, noise)
+        self._update(*self._losses(batch), batch.rate)
+        self._monitor.ledger.steps += 1
+
+    def _batch(self, meeting: Meeting, progress: float, noise: torch.Generator) -> Batch:
+        supply, rate = self._supply, self._recipe.rate(progress)
+        inputs, labels = supply.inputs[meeting.student], supply.labels[torch.from_numpy(meeting.student)]
+        if self._recipe.noise > 0:
+            drawn = torch.randn(inputs.shape, generator=noise, device=self._device)
+            inputs = inputs + self._recipe.noise * drawn
+        teacher = None
+        if supply.bank is not None:
+            rows = torch.from_numpy(meeting.teacher)
+            matched = None if meeting.matched is None else torch.from_numpy(meeting.matched).to(self._device)
+            bank = supply.bank
+            teacher = TeacherRows(bank.features[rows], bank.logits[rows], bank.labels[rows], matched)
+        task_loss = _task_loss(labels, self._recipe.label_smoothing, self._some_hidden)
+        return Batch(inputs, labels, task_loss, teacher, self._monitor, rate, progress)
+
+    def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parameters]:
+        """Return the named losses, and the parameters that their gradient is taken with respect to."""
+        self._network.train()
+        self._auxiliary.train()
+        adapted = self._method.adapt(self._function, self._params, batch)
+        point, encoded = self._params, None
+        if adapted is not None and self._method.outer == "persist":
+            with torch.no_grad():
+                for name, value in adapted.params.items():
+                    self._params[name].copy_(value)
+        elif adapted is not None:
+            point, encoded = adapted.params, adapted.encoded
+        if encoded is None:
+            encoded = self._function.encode(point, batch.inputs, statistics_passes=self._method.passes)
+        losses = self._method.losses(self._function.read(point, encoded), batch)
+        if not all(module.training for module in self._network.modules()):
+            raise TrainingError(f"method '{self._method.label}' put the student out of training mode; "
+                                "the runner alone sets the mode")  # fmt: skip
+        for name, value in losses.items():
+            self._monitor.observe(name, value)
+        return losses, self._params if self._method.outer == "second_order" else point
+
+    def _update(self, losses: dict[str, Tensor], point: Parameters, rate: float) -> None:
+        total = torch.stack(list(losses.values())).sum()
+        gradients = self._function.gradients(total, point | self._extra, [*point, *self._extra])
+        norm = clip(gradients, self._recipe.clip_norm)
+        self._monitor.observe("gradient_norm", norm)
+        self._optimiser.step(self._params | self._extra, gradients, rate)
+
+    def _probe(self, losses: dict[str, Tensor], point: Parameters) -> None:
+        """Observe how strongly each term pulls at the encoder, against the task loss."""
+        encoder = [value for name, value in point.items() if is_encoder(name)]
+        norms = {
+            name: _joint_norm(torch.autograd.grad(value, encoder, retain_graph=True, allow_unused=True))
+            for name, value in losses.items()
+            if len(losses) > 1 and value.requires_grad
+        }
+        for name, norm in norms.items():
+            if name != "loss/task" and "loss/task" in norms:
+                ratio = norm / norms["loss/task"].clamp(min=1e-12)
+                self._monitor.observe(f"gradient_ratio/{name.removeprefix('loss/')}", ratio)
+
+    def _observed(self) -> dict[str, float]:
+        means = self._monitor.means()
+        bad = [name for name, value in means.items() if not np.isfinite(value)]
+        if bad:
+            raise TrainingError(f"{bad[0]} is not finite ({self._method.label}, seed {self._seed}); "
+                                "lower the learning rate or the weight of this term")  # fmt: skip
+        inner = {name: means.pop(name) for name in list(means) if name.startswith("inner_norm/")}
+        for name, value in inner.items():
+            ratio = value / max(means["gradient_norm"], 1e-12)
+            means[f"gradient_ratio/{name.removeprefix('inner_norm/')}"] = ratio
+        return means
+
+    @torch.no_grad()
+    def _predict(self, inputs: Inputs) -> NDArray[np.float32]:
+        return predict(self._network, self._params, inputs).logits.cpu().numpy()
+
+    def _kept_alignment(self) -> dict[str, float]:
+        if self._supply.reference is None:
+            return {}
+        positions, features = self._supply.reference
+        with torch.no_grad():
+            own = predict(self._network, self._params, self._supply.validation, positions).features
+            distance = transport_loss(own, features, metric="chordal", debias="sinkhorn_divergence")
+        return {"alignment/kept": float(distance.value)}
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        buffers = dict(self._network.named_buffers())
+        return {name: value.detach().clone().cpu() for name, value in (self._params | buffers).items()}
+
+
+@torch.no_grad()
+def predict(
+    network: Network, params: Parameters, inputs: Inputs, positions: NDArray[np.int64] | None = None
+) -> Outputs:
+    """Give features and logits of inputs in evaluation mode; the network's mode is put back afterwards."""
+    chosen = np.arange(len(inputs)) if positions is None else positions
+    training = network.training
+    network.eval()
+    parts: list[Outputs] = [
+        functional_call(network, params, (inputs[chosen[start : start + EVALUATION_BATCH]],))
+        for start in range(0, len(chosen), EVALUATION_BATCH)
+    ]
+    network.train(training)
+    return Outputs(torch.cat([p.features for p in parts]), torch.cat([p.logits for p in parts]))
+
+
+def _task_loss(labels: Tensor, smoothing: float, some_hidden: bool) -> Callable[..., Tensor]:
+    def task_loss(logits: Tensor, label_smoothing: float = smoothing) -> Tensor:
+        if not some_hidden:
+            return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        total = F.cross_entropy(
+            logits, labels, label_smoothing=label_smoothing, ignore_index=-1, reduction="sum"
+        )
+        return total / (labels >= 0).sum().clamp(min=1)
+
+    return task_loss
+
+
+def _joint_norm(gradients: tuple[Tensor | None, ...]) -> Tensor:
+    return torch.stack([g.norm() for g in gradients if g is not None] or [torch.zeros(())]).norm()
