@@ -71,8 +71,15 @@ def run_block(
         log.info("seed %d (%d of %d)", seed, number, len(seeds))
         started = _now()
         result = train(seed)
-        record = result.record | {"seed": seed, "digest": digest, "versions": _versions(),
-                                  "started": started, "finished": _now()}  # fmt: skip
+        record = result.record | {
+            "seed": seed,
+            "digest": digest,
+            "versions": _versions(),
+            "deterministic": torch.are_deterministic_algorithms_enabled()
+            and not torch.is_deterministic_algorithms_warn_only_enabled(),
+            "started": started,
+            "finished": _now(),
+        }
         with atomic_folder(part) as temporary:
             write_json(temporary / "history.json", result.history)
             with (temporary / "arrays.npz").open("wb") as file:
@@ -82,10 +89,14 @@ def run_block(
     _assemble(folder, seeds, arrays_name)
 
 
-def use_one_thread() -> None:
-    """Make results independent of the machine's number of cores, and deterministic where torch can."""
+def make_reproducible(device: str) -> None:
+    """Make results independent of the number of cores, and deterministic; on a GPU as far as torch can.
+
+    ``torch.use_deterministic_algorithms`` does the same and imports the compiler, which takes seconds.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error" if device == "cpu" else "warn")
 
 
 def digest_of(values: Any) -> str:

@@ -18,8 +18,8 @@ from ucmkd.files import read_json
 from ucmkd.methods.base import load_method, method_class
 from ucmkd.seeding import generator_for, seed_for
 from ucmkd.settings import build, plain
-from ucmkd.training.block import SeedResult, digest_of, run_block, use_one_thread
-from ucmkd.training.devices import leased_device
+from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
+from ucmkd.training.devices import Device, leased_device
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import build_network
 from ucmkd.training.recipe import Recipe, Recipes
@@ -46,7 +46,7 @@ def distill(
     teacher_folder: str,
     model: Mapping[str, Any],
     recipes: Mapping[str, Mapping[str, Any]],
-    device: str,
+    device: Device,
     code: str,
     folder: str,
 ) -> None:
@@ -82,7 +82,7 @@ def distill(
              "pair": read_json(f"{pair_folder}/card.json"),
              "teachers": sorted(set(teachers.values()))}  # fmt: skip
     with leased_device(device) as leased:
-        use_one_thread()
+        make_reproducible(leased)
         job = partial(cell.train, learning=learning, teaching=teaching, split=split,
                       teacher_folder=teacher_folder, device=leased)  # fmt: skip
         run_block(folder, seeds, "predictions", digest_of(facts), job)

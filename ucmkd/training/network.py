@@ -114,9 +114,11 @@ class FunctionalNetwork:
         own = {name.removeprefix("encoder."): params[name] for name in params if name.startswith("encoder.")}
         moved = {name: statistic.clone() for name, (statistic, _) in self._running.items()}
         with self._precision(inputs):
-            encoded: Tensor = functional_call(self._network.encoder, own | moved, (inputs,))
+            encoded: Tensor = functional_call(
+                self._network.encoder, own | moved, (inputs,), tie_weights=False
+            )
         self._move_statistics(moved, statistics_passes)
-        return encoded.float()
+        return encoded.to(torch.promote_types(encoded.dtype, torch.float32))
 
     def read(self, params: Parameters, encoded: Tensor) -> Outputs:
         """Give features and logits of encoded samples."""

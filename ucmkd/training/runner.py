@@ -106,6 +106,7 @@ class Runner:
         auxiliary = method.prepare(context)
         self._auxiliary = (auxiliary or nn.Module()).to(device)
         self._extra = {AUXILIARY + name: value for name, value in self._auxiliary.named_parameters()}
+        self._modules = [*network.modules(), *self._auxiliary.modules()]
         self._some_hidden = bool((supply.labels < 0).any())
         self._optimiser = Optimiser(
             recipe.optimiser, weight_decay=recipe.weight_decay, momentum=recipe.momentum
@@ -130,12 +131,13 @@ class Runner:
             stepping += self._train_epoch(epoch, probe=epoch in evaluations)
             if epoch not in evaluations:
                 continue
-            scores = score(self._predict(self._supply.validation), self._supply.validation_labels)
             observed = self._observed()
+            said = predict(self._network, self._params, self._supply.validation)
+            scores = score(said.logits.cpu().numpy(), self._supply.validation_labels)
             observed |= {
                 "val/accuracy": scores["accuracy"],
                 "val/nll": scores["nll"],
-            } | self._kept_alignment()
+            } | self._kept_alignment(said.features)
             history += [(epoch, name, value) for name, value in sorted(observed.items())]
             log.info("epoch %d/%d: %s", epoch, self._recipe.epochs,
                      " ".join(f"{name} {value:.4g}" for name, value in sorted(observed.items())))  # fmt: skip
@@ -144,7 +146,7 @@ class Runner:
                 best = (rank, epoch, self._snapshot(), scores)
         if best is None:
             raise TrainingError("no epoch was evaluated; set evaluations to at least 1")
-        costs = self._monitor.ledger.per_step() | {
+        costs = self.ledger() | {
             "aux_parameters": sum(value.numel() for value in self._extra.values()),
             "parameters": sum(value.numel() for value in self._params.values()),
             "step_seconds": stepping / self._steps,
@@ -177,6 +179,10 @@ class Runner:
         self._update(*self._losses(batch), batch.rate)
         self._monitor.ledger.steps += 1
 
+    def ledger(self) -> dict[str, float]:
+        """What the steps so far have cost, per step."""
+        return self._monitor.ledger.per_step()
+
     def _batch(self, meeting: Meeting, progress: float, noise: torch.Generator) -> Batch:
         supply, rate = self._supply, self._recipe.rate(progress)
         inputs, labels = supply.inputs[meeting.student], supply.labels[torch.from_numpy(meeting.student)]
@@ -194,25 +200,36 @@ class Runner:
 
     def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parameters]:
         """Return the named losses, and the parameters that their gradient is taken with respect to."""
-        self._network.train()
-        self._auxiliary.train()
+        self._set_training_mode()
         adapted = self._method.adapt(self._function, self._params, batch)
         point, encoded = self._params, None
-        if adapted is not None and self._method.outer == "persist":
-            with torch.no_grad():
-                for name, value in adapted.params.items():
-                    self._params[name].copy_(value)
-        elif adapted is not None:
+        if adapted is not None:
             point, encoded = adapted.params, adapted.encoded
+            if self._method.outer == "persist":
+                self._keep(point)
         if encoded is None:
             encoded = self._function.encode(point, batch.inputs, statistics_passes=self._method.passes)
         losses = self._method.losses(self._function.read(point, encoded), batch)
-        if not all(module.training for module in self._network.modules()):
+        if not self._in_training_mode():
             raise TrainingError(f"method '{self._method.label}' put the student out of training mode; "
                                 "the runner alone sets the mode")  # fmt: skip
         for name, value in losses.items():
             self._monitor.observe(name, value)
         return losses, self._params if self._method.outer == "second_order" else point
+
+    @torch.no_grad()
+    def _keep(self, params: Parameters) -> None:
+        for name, value in params.items():
+            if value is not self._params[name]:
+                self._params[name].copy_(value)
+
+    def _set_training_mode(self) -> None:
+        if not self._in_training_mode():
+            self._network.train()
+            self._auxiliary.train()
+
+    def _in_training_mode(self) -> bool:
+        return all(module.training for module in self._modules)
 
     def _update(self, losses: dict[str, Tensor], point: Parameters, rate: float) -> None:
         total = torch.stack(list(losses.values())).sum()
@@ -238,24 +255,20 @@ class Runner:
         means = self._monitor.means()
         bad = [name for name, value in means.items() if not np.isfinite(value)]
         if bad:
-            raise TrainingError(f"{bad[0]} is not finite ({self._method.label}, seed {self._seed}); "
-                                "lower the learning rate or the weight of this term")  # fmt: skip
+            raise TrainingError(f"not finite: {', '.join(bad)} ({self._method.label}, seed {self._seed}); "
+                                "lower the learning rate or the weight of a term")  # fmt: skip
         inner = {name: means.pop(name) for name in list(means) if name.startswith("inner_norm/")}
         for name, value in inner.items():
             ratio = value / max(means["gradient_norm"], 1e-12)
             means[f"gradient_ratio/{name.removeprefix('inner_norm/')}"] = ratio
         return means
 
-    @torch.no_grad()
-    def _predict(self, inputs: Inputs) -> NDArray[np.float32]:
-        return predict(self._network, self._params, inputs).logits.cpu().numpy()
-
-    def _kept_alignment(self) -> dict[str, float]:
+    def _kept_alignment(self, validation: Tensor) -> dict[str, float]:
         if self._supply.reference is None:
             return {}
         positions, features = self._supply.reference
         with torch.no_grad():
-            own = predict(self._network, self._params, self._supply.validation, positions).features
+            own = validation[torch.from_numpy(positions)]
             distance = transport_loss(own, features, metric="chordal", debias="sinkhorn_divergence")
         return {"alignment/kept": float(distance.value)}
 
@@ -265,16 +278,15 @@ class Runner:
 
 
 @torch.no_grad()
-def predict(
-    network: Network, params: Parameters, inputs: Inputs, positions: NDArray[np.int64] | None = None
-) -> Outputs:
+def predict(network: Network, params: Parameters, inputs: Inputs) -> Outputs:
     """Give features and logits of inputs in evaluation mode; the network's mode is put back afterwards."""
-    chosen = np.arange(len(inputs)) if positions is None else positions
     training = network.training
     network.eval()
     parts: list[Outputs] = [
-        functional_call(network, params, (inputs[chosen[start : start + EVALUATION_BATCH]],))
-        for start in range(0, len(chosen), EVALUATION_BATCH)
+        functional_call(
+            network, params, (inputs[np.arange(start, min(start + EVALUATION_BATCH, len(inputs)))],)
+        )
+        for start in range(0, len(inputs), EVALUATION_BATCH)
     ]
     network.train(training)
     return Outputs(torch.cat([p.features for p in parts]), torch.cat([p.logits for p in parts]))
@@ -293,4 +305,5 @@ def _task_loss(labels: Tensor, smoothing: float, some_hidden: bool) -> Callable[
 
 
 def _joint_norm(gradients: tuple[Tensor | None, ...]) -> Tensor:
-    return torch.stack([g.norm() for g in gradients if g is not None] or [torch.zeros(())]).norm()
+    joint: Tensor = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
+    return joint

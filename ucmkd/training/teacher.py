@@ -25,8 +25,8 @@ from ucmkd.methods import ce
 from ucmkd.methods.base import Needs, NoSettings, TeacherBank
 from ucmkd.seeding import seed_for
 from ucmkd.settings import build, plain
-from ucmkd.training.block import SeedResult, digest_of, run_block, use_one_thread
-from ucmkd.training.devices import leased_device
+from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
+from ucmkd.training.devices import Device, leased_device
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
 from ucmkd.training.recipe import Recipe
@@ -42,7 +42,7 @@ def train_teachers(
     teacher_data: str,
     model: Mapping[str, Any],
     recipe: Mapping[str, Any],
-    device: str,
+    device: Device,
     code: str,
     folder: str,
 ) -> None:
@@ -77,7 +77,7 @@ def train_teachers(
              "device": device, "code": code, "data": data.card["sha256"],
              "rows": split.teacher_rows(pool).tolist()}  # fmt: skip
     with leased_device(device) as leased:
-        use_one_thread()
+        make_reproducible(leased)
         job = partial(
             _train, pair=pair, pool=pool, data=data, split=split, model=model, recipe=how, device=leased
         )
@@ -110,8 +110,8 @@ def _train(
     chance = np.bincount(supply.validation_labels).max() / len(supply.validation_labels)
     if fitted.validation["accuracy"] <= chance:
         raise TrainingError(
-            f"{name}: validation accuracy {fitted.validation['accuracy']:.3f} is no better than always naming "
-            f"the commonest class ({chance:.3f}); train longer, or take another encoder or recipe for teachers"
+            f"{name}: validation accuracy {fitted.validation['accuracy']:.3f} is not above that of always "
+            f"naming the commonest class ({chance:.3f}); train longer, or change the teacher's recipe"
         )
     network.load_state_dict(fitted.state, strict=True)
     trained = _outputs(network, everything)

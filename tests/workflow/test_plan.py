@@ -1,0 +1,97 @@
+"""What Snakemake plans: exactly the jobs that the configuration asks for, or one message."""
+
+import re
+
+import pytest
+
+from ucmkd.benchmark import Benchmark
+from ucmkd.config import ROOT, load
+from ucmkd.evaluation.tables import NAMES
+from ucmkd.figures.draw import figure_names
+
+pytestmark = pytest.mark.xdist_group("workflow")
+GATHERED = {"summarise": 1, "plot_figures": 1, "write_report": 1, "publish_runs": 1}
+
+
+def test_smoke_has_exactly_the_expected_jobs(snakemake, tree):
+    done = snakemake(tree, "-n", "smoke", "--configfile", "config/smoke.yaml")
+    assert done.code == 0, done.output
+    assert done.jobs == GATHERED | {
+        "prepare_dataset": 3,
+        "pair_up_handwritten_spoken": 2,  # alone, class_cond
+        "pair_up_handwritten_profiles": 3,  # alone, paired, disjoint_teacher
+        "train_teacher": 3,  # full and, for the paired pair, own
+        "distill": 9,
+    }
+    assert done.trained == {
+        "ce/default",
+        "ce_teacher_recipe/default",
+        "kd/default",
+        "ucmkd_paper/default",
+        "ucmkd_paper/shuffled_teacher",
+        "ucmkd_paper/no_alignment",
+    }
+
+
+def test_the_default_benchmark_has_the_jobs_that_check_counts(snakemake, tree):
+    done = snakemake(tree, "-n")
+    counts = Benchmark.parse(load()).counts()
+    assert done.code == 0, done.output
+    assert done.jobs["train_teacher"] + done.jobs["distill"] == counts["jobs"]
+    assert {rule: done.jobs[rule] for rule in GATHERED} == GATHERED
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 3\n", "ConfigError: seed: there is no such key; did you mean 'seeds'?"),
+        ("seeds: 3\nseeds: 4\n", "line 2: key 'seeds' stands twice"),
+    ],
+    ids=["unknown key", "key twice"],
+)
+def test_a_wrong_configuration_stops_before_any_job_with_one_message(snakemake, tree, text, message):
+    (tree / "wrong.yaml").write_text(text)
+    done = snakemake(tree, "--cores", "1", "--configfile", "wrong.yaml")
+    assert done.code == 2
+    assert done.output.count("ConfigError") == 1
+    assert message in done.output.splitlines()[-1]
+    assert "Traceback" not in done.output
+    assert not (tree / "results").exists()
+
+
+def test_a_run_that_nobody_asked_for_is_refused(snakemake, tree):
+    done = snakemake(tree, "-n", "results/runs/handwritten_spoken/alone/kd/default/block0/records.json")
+    assert done.code == 1
+    assert "no such cell in this configuration" in done.output
+
+
+def test_lint_is_silent(snakemake, tree):
+    done = snakemake(tree, "--lint")
+    assert "Congratulations, your workflow is in a good condition!" in done.output, done.output
+
+
+def test_rules_ask_for_a_gpu_only_when_the_configuration_does():
+    for name in ("teacher", "distill"):
+        rule = (ROOT / "workflow" / "rules" / f"{name}.smk").read_text()
+        assert "**GPU" in rule
+
+
+def test_every_rule_that_computes_has_all_directives():
+    wanted = ("output", "log", "benchmark", "conda", "threads", "resources", "params", "message", "shell")
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            missing = [directive for directive in wanted if f"\n    {directive}:" not in rule]
+            assert not missing, (path.name, missing)
+            assert rule.split("\n")[1].strip().startswith('"""'), path.name
+
+
+def test_the_workflow_knows_every_table():
+    common = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    listed = re.search(r"TABLE_NAMES = \[(.*?)\]", common, re.DOTALL)
+    assert listed
+    assert re.findall(r'"(\w+)"', listed[1]) == list(NAMES)
+
+
+def test_every_figure_has_a_caption():
+    captions = {path.stem for path in (ROOT / "workflow" / "report").glob("*.rst")}
+    assert captions >= set(figure_names())

@@ -1,0 +1,31 @@
+"""How seeds are cut into blocks, one a job, and where blocks stand."""
+
+from collections.abc import Iterable
+
+BLOCK_SIZE = 5
+"""Seeds that one job trains: its start-up costs seconds and would otherwise exceed the training."""
+
+
+def blocks(seeds: int) -> range:
+    """Number the blocks of so many seeds."""
+    return range(-(-seeds // BLOCK_SIZE))
+
+
+def seeds_of(block: int, seeds: int) -> list[int]:
+    """List the seeds of one block; more seeds add blocks and leave full ones as they are."""
+    return list(range(block * BLOCK_SIZE, min((block + 1) * BLOCK_SIZE, seeds)))
+
+
+def run_folders(cells: Iterable[str], seeds: int) -> list[str]:
+    """List the block folders of students; a cell is ``pair/regime/method/variant``."""
+    return [f"results/runs/{cell}/block{block}" for cell in cells for block in blocks(seeds)]
+
+
+def teacher_folders(teachers: Iterable[str], seeds: int) -> list[str]:
+    """List the block folders of teachers; a teacher is ``pair/pool``."""
+    return [f"results/teachers/{teacher}/block{block}" for teacher in teachers for block in blocks(seeds)]
+
+
+def run_keys(cells: Iterable[str], seeds: int) -> list[str]:
+    """List the runs of cells, one a seed."""
+    return [f"{cell}/seed{seed}" for cell in cells for seed in range(seeds)]

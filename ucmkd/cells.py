@@ -1,0 +1,180 @@
+"""Pairs and cells, and how a grid of the configuration becomes cells with their settings resolved."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ucmkd.config import known, no_such
+from ucmkd.data.regimes import ALONE, Regime, find_regime, regime_names
+from ucmkd.errors import ConfigError
+from ucmkd.methods.base import load_method, method_class, method_names, refuse_unless_provided
+from ucmkd.settings import plain
+
+Control = Literal["real", "shuffled", "random"]
+DEFAULT = "default"
+CONTROLS: dict[str, Control] = {"shuffled_teacher": "shuffled", "random_teacher": "random"}
+"""Variants that exist for every method with a teacher: its rows are shuffled, or it is left untrained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A pair as the configuration defines it.
+
+    Attributes
+    ----------
+    name, teacher, student : str
+        ``teacher`` and ``student`` are datasets.
+    labels_per_class, student_share
+        How many training samples the student has; None for all.
+    paired : bool
+        Whether samples of the two datasets show the same instances.
+    encoders, recipes : dict
+        For ``teacher`` and ``student``: an encoder's name, the fields of a ``Recipe``.
+    """
+
+    name: str
+    teacher: str
+    student: str
+    labels_per_class: int | None
+    student_share: float | None
+    paired: bool
+    encoders: dict[str, str]
+    recipes: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A pair, a regime, a method and a variant, with the method's settings resolved.
+
+    Attributes
+    ----------
+    control : "real", "shuffled" or "random"
+        What teacher the method is given.
+    pool : "full" or "own"
+        What that teacher was trained on.
+    """
+
+    pair: str
+    regime: str
+    method: str
+    variant: str
+    control: Control
+    settings: dict[str, Any]
+    pool: Literal["full", "own"]
+
+    @property
+    def key(self) -> str:
+        """Its name, and its folder under ``results/runs``."""
+        return f"{self.pair}/{self.regime}/{self.method}/{self.variant}"
+
+
+def expand(
+    grid: Mapping[str, Any], place: str, pairs: Mapping[str, Pair], config: Mapping[str, Any]
+) -> Iterator[Cell]:
+    """List the cells of one grid.
+
+    Parameters
+    ----------
+    grid : Mapping
+        An entry of ``cells``.
+    place : str
+        Where it stands, for error messages.
+    pairs : Mapping
+        All defined pairs, by name.
+    config : Mapping
+        The valid configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the grid names what does not exist, or a method needs what its regime does not give.
+    """
+    for name in grid["pairs"]:
+        known(f"{place}.pairs", "pair", name, list(pairs))
+    for name in grid["methods"]:
+        known(f"{place}.methods", "method", name, method_names())
+    rules = [_regime(name, f"{place}.regimes") for name in grid.get("regimes", [])]
+    choices = {method: _variants(method, grid["variants"], config) for method in grid["methods"]}
+    for variant in grid["variants"]:
+        if not any(variant in found for found in choices.values()):
+            defined = [name for method in choices for name in config["variants"].get(method, {})]
+            there = list(dict.fromkeys([DEFAULT, *CONTROLS, *defined]))
+            raise no_such(f"{place}.variants", "variant of a listed method", variant, there)
+    for name in grid["pairs"]:
+        for method, variants in choices.items():
+            alone = not method_class(method).needs.teacher
+            if not (rules or alone):
+                raise ConfigError(f"{place}.regimes: is missing, and '{method}' needs a teacher; name some")
+            for rule in [find_regime(ALONE)] if alone else rules:
+                _refuse_impossible(place, pairs[name], rule, method)
+                for variant, values in variants.items():
+                    yield Cell(
+                        pair=name,
+                        regime=rule.name,
+                        method=method,
+                        variant=variant,
+                        control=CONTROLS.get(variant, "real"),
+                        settings=values,
+                        pool="own" if rule.teacher_pool == "own" and pairs[name].paired else "full",
+                    )
+
+
+def _regime(name: str, place: str) -> Regime:
+    try:
+        if name != ALONE:
+            return find_regime(name)
+    except ConfigError:
+        raise no_such(place, "regime", name, regime_names()) from None
+    raise ConfigError(f"{place}: '{ALONE}' is where methods without a teacher run anyway; leave it out")
+
+
+def _variants(method: str, names: list[str], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Resolve the settings of those of the named variants that a method has."""
+    own = config["variants"].get(method, {})
+    controls = CONTROLS if method_class(method).needs.teacher else {}
+    base = config["settings"].get(method, {})
+    return {
+        name: method_settings(method, {**base, **own.get(name, {})}, f"variants.{method}.{name}")
+        for name in names
+        if name in own or name in controls or name == DEFAULT
+    }
+
+
+def method_settings(method: str, values: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Fill in and check the settings of a method.
+
+    Raises
+    ------
+    ConfigError
+        Naming the ``place`` in the configuration.
+    """
+    known_settings(method_class(method).Settings, values, place)
+    try:
+        return plain(load_method(method, values).settings)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(f"settings.{method}", place, 1)) from None
+
+
+def known_settings(cls: type[Any], values: Mapping[str, Any], place: str) -> None:
+    """Refuse a setting that the class does not have.
+
+    Raises
+    ------
+    ConfigError
+        With the nearest name.
+    """
+    for name in values:
+        known(place, "setting", name, [field.name for field in dataclasses.fields(cls)])
+
+
+def _refuse_impossible(place: str, pair: Pair, rule: Regime, method: str) -> None:
+    if rule.paired_data and not pair.paired:
+        raise ConfigError(
+            f"{place}: regime '{rule.name}' needs paired data, and in pair '{pair.name}' no sample of "
+            f"'{pair.teacher}' shows the same instance as one of '{pair.student}'; choose another regime"
+        )
+    try:
+        refuse_unless_provided(method, method_class(method), rule)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("cells", place, 1)) from None

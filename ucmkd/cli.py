@@ -1,0 +1,183 @@
+"""The command line: ``python -m ucmkd --help``."""
+
+import argparse
+import difflib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ucmkd import __version__
+from ucmkd.errors import ConfigError, UcmkdError
+
+KINDS = ("datasets", "pairs", "methods", "models", "regimes")
+BENCHES = {
+    "step": ("ucmkd.training.bench", "bench_step"),
+    "transport": ("ucmkd.transport.bench", "bench_transport"),
+}
+TRACKING = Path("results/tracking")
+EPILOG = "Exit codes: 0 done, 1 something failed, 2 the input is at fault."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        code: int = parsed.command(parsed)
+    except UcmkdError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Suggests the nearest choice for a misspelt one."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<choices>.*)\)", message)
+        if wrong:
+            near = difflib.get_close_matches(wrong["word"], re.findall(r"\w+", wrong["choices"]), n=1)
+            message += f"; did you mean '{near[0]}'?" if near else ""
+        super().error(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m ucmkd",
+        description="Look at the benchmark: its parts, its configuration, its runs. `snakemake` runs it.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    command = _command(commands, "list", _list, "list what there is to choose from", as_json=True)
+    command.add_argument("kind", choices=KINDS, help=" | ".join(KINDS))
+
+    command = _command(commands, "check", _check, "check a configuration and count its runs", as_json=True)
+    command.add_argument(
+        "config",
+        nargs="*",
+        metavar="CONFIG",
+        help="files laid over config/config.yaml, one after the other; none checks that file itself",
+    )
+
+    command = _command(commands, "show", _show, "show the record of a finished run", as_json=True)
+    command.add_argument(
+        "run",
+        metavar="RUN",
+        help="pair/regime/method/variant/seed3; without the seed, all seeds; or a folder with records",
+    )
+
+    command = _command(commands, "ui", _ui, "browse published runs in the MLflow UI until interrupted")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
+
+    command = _command(commands, "publish", _publish, "send finished runs to MLflow, each once")
+    command.add_argument(
+        "--uri",
+        metavar="URI",
+        help="sqlite:///PATH or the address of a server (default: tracking.uri of config/config.yaml, "
+        "else results/tracking/mlflow.db)",
+    )
+
+    command = _command(commands, "bench", _bench, "measure what steps or transport cost", as_json=True)
+    command.add_argument("what", choices=BENCHES, help=" | ".join(BENCHES))
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[Any], int], what: str, *, as_json: bool = False
+) -> argparse.ArgumentParser:
+    about = {"help": what, "description": f"{what[0].upper()}{what[1:]}.", "epilog": EPILOG}
+    command: argparse.ArgumentParser = commands.add_parser(name, **about)
+    command.set_defaults(command=run)
+    if as_json:
+        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return command
+
+
+def _list(parsed: argparse.Namespace) -> int:
+    from ucmkd import catalogue
+
+    _print_rows(catalogue.KINDS[parsed.kind](), as_json=parsed.json)
+    return 0
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from ucmkd.benchmark import Benchmark
+    from ucmkd.config import load
+
+    counts = Benchmark.parse(load(parsed.config)).counts()
+    if parsed.json:
+        print(json.dumps(counts, indent=1))
+        return 0
+    _print_rows(counts["regimes"], as_json=False)
+    print("\n{cells} cells, {runs} runs and {teachers} teachers in {jobs} training jobs".format(**counts))
+    return 0
+
+
+def _show(parsed: argparse.Namespace) -> int:
+    from ucmkd import showing
+
+    records = showing.find_records(parsed.run)
+    if parsed.json:
+        print(json.dumps(records if len(records) > 1 else records[0], indent=1))
+    else:
+        print(showing.overview(records) if len(records) > 1 else showing.details(records[0]))
+    return 0
+
+
+def _ui(parsed: argparse.Namespace) -> int:
+    from ucmkd.tracking.store import find_store, follow_move
+
+    store = find_store(None, TRACKING)
+    database = store.database
+    if database is None or not database.is_file():
+        raise ConfigError(f"{database}: nothing is published yet; run snakemake or python -m ucmkd publish")
+    follow_move(database)
+    settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
+    command += ["--host", parsed.host, "--port", str(parsed.port)]
+    sys.stderr.write(f"http://{parsed.host}:{parsed.port} shows the runs in a few seconds; Ctrl-C ends it\n")
+    sys.stderr.flush()
+    os.execve(sys.executable, command, os.environ | settings)
+
+
+def _publish(parsed: argparse.Namespace) -> int:
+    from ucmkd.config import load, validate
+    from ucmkd.tracking.publish import publish
+
+    blocks = [*Path("results").glob("teachers/*/*/block*/records.json"),
+              *Path("results").glob("runs/*/*/*/*/block*/records.json")]  # fmt: skip
+    if not blocks:
+        raise ConfigError("results: there is no finished run to publish; run snakemake first")
+    done = publish(
+        sorted(path.parent for path in blocks),
+        "results/summary",
+        "results/figures",
+        "results/report.html",
+        parsed.uri or validate(load())["tracking"]["uri"],
+        TRACKING / "published.json",
+    )
+    counts = {"new": done.new, "resumed": done.resumed, "there": done.skipped, "pending": len(done.pending)}
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    return 1 if done.pending else 0
+
+
+def _bench(parsed: argparse.Namespace) -> int:
+    package, function = BENCHES[parsed.what]
+    _print_rows(getattr(import_module(package), function)(), as_json=parsed.json)
+    return 0
+
+
+def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    from ucmkd.showing import table
+
+    print(json.dumps(rows, indent=1) if as_json else table(rows))

@@ -1,0 +1,1 @@
+"""One dataset a file, found by its file name."""

@@ -1,0 +1,98 @@
+"""Compare methods over blocks, each a pair and a regime, on means over seeds."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import friedmanchisquare
+
+from ucmkd.data.regimes import ALONE
+from ucmkd.evaluation.baselines import EQUIVALENT, SIGN
+from ucmkd.evaluation.statistics import critical_difference, holm, mean_ranks, signed_rank_p, smallest_p
+
+BLOCKS_FOR_RANKS = 6
+"""With fewer blocks than this, ranks are not tested and no critical-difference diagram is drawn."""
+
+_GROUP = ["method", "label", "baseline", "metric"]
+_ACROSS = ("n_blocks", "median_gain", "win", "tie", "loss", "worst_gain", "worst_pair", "worst_regime")
+_TESTED = ("negative_transfer_rate", "p_value", "smallest_p")
+_RANKS = ("metric", "method", "mean_rank", "n_blocks", "n_methods", "friedman_p", "critical_difference")
+
+
+def across_table(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """Test each method's default variant against each baseline over all blocks in which both stand.
+
+    Gains are never averaged over data sets: the table gives their median over blocks, how many blocks are
+    won, tied and lost by the mean over seeds, and the worst single seed of any block. ``p_value`` is that of
+    the exact two-sided Wilcoxon signed-rank test over blocks, ``smallest_p`` what it could be at best with so
+    many, and ``p_adjusted`` is adjusted by Holm's method over the methods with the same baseline and metric.
+    Regimes of one pair share their student data, so blocks are not independent and p-values are optimistic.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        From ``comparisons_table``.
+    """
+    default = comparisons[comparisons.variant == "default"]
+    groups = default.groupby(_GROUP, sort=False, observed=True)
+    rows = [[*key, *_over_blocks(str(key[-1]), blocks)] for key, blocks in groups]
+    table = pd.DataFrame(rows, columns=[*_GROUP, *_ACROSS, *_TESTED])
+    family = table.groupby(["baseline", "metric"], sort=False).p_value
+    table["p_adjusted"] = family.transform(lambda p_values: holm(p_values.to_numpy(dtype=float)))
+    return table
+
+
+def _over_blocks(metric: str, blocks: pd.DataFrame) -> list[object]:
+    gains = np.round(blocks.gain.to_numpy(), 12)
+    n, margin = len(gains), EQUIVALENT[metric]
+    worst = blocks.iloc[int(blocks.worst_gain.to_numpy().argmin())]
+    return [
+        n,
+        np.median(gains),
+        np.count_nonzero(gains > margin),
+        np.count_nonzero(np.abs(gains) <= margin),
+        np.count_nonzero(gains < -margin),
+        *worst[["worst_gain", "pair", "regime"]],
+        np.average(blocks.negative_transfer_rate, weights=blocks.n_seeds),
+        signed_rank_p(gains[None])[0] if n > 1 else np.nan,
+        smallest_p(n) if n > 1 else np.nan,
+    ]
+
+
+def ranks_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rank the methods that stand in every block, in each metric; empty with fewer than six blocks.
+
+    Methods that meet no teacher have the same scores in every regime of a pair. ``friedman_p`` tests that all
+    rank alike; ``critical_difference`` is Nemenyi's at a level of 0.05.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        From ``scores_table``.
+    """
+    test = scores[(scores.split == "test") & (scores.variant == "default")]
+    means = test.groupby(["pair", "regime", "method", "metric"], sort=False, observed=True).value.mean()
+    rows = means.reset_index().astype(dict.fromkeys(means.index.names, object))
+    taught, alone = rows[rows.regime != ALONE], rows[rows.regime == ALONE]
+    blocks = taught[["pair", "regime"]].drop_duplicates()
+    if len(blocks) < BLOCKS_FOR_RANKS:
+        return pd.DataFrame(columns=_RANKS)
+    everywhere = pd.concat([taught, alone.drop(columns="regime").merge(blocks, on="pair")])
+    tables = []
+    for metric, sign in SIGN.items():
+        of_metric = everywhere[everywhere.metric == metric]
+        wide = of_metric.pivot(index=["pair", "regime"], columns="method", values="value")
+        tables.append(_ranked(metric, sign * wide.dropna(axis=1)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _ranked(metric: str, scores: pd.DataFrame) -> pd.DataFrame:
+    """Rank methods by scores (blocks, methods), greater being better."""
+    n_blocks, n_methods = scores.shape
+    values = np.round(scores.to_numpy(), 12)
+    table = pd.DataFrame({"metric": metric, "method": scores.columns, "mean_rank": mean_ranks(values)})
+    tested = n_methods > 2 and bool((np.ptp(values, axis=1) > 0).any())
+    return table.assign(
+        n_blocks=n_blocks,
+        n_methods=n_methods,
+        friedman_p=friedmanchisquare(*values.T).pvalue if tested else np.nan,
+        critical_difference=critical_difference(n_methods, n_blocks) if n_methods > 1 else np.nan,
+    )[list(_RANKS)]

@@ -1,0 +1,208 @@
+"""Paired statistics of many comparisons at once: row i of an array holds the differences of comparison i."""
+
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+from scipy.stats import nct, rankdata, studentized_range, t
+
+from ucmkd.seeding import generator_for
+
+Array = NDArray[np.float64]
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+_ROWS_AT_ONCE = 128
+_THINNING = 16
+
+
+def resample_indices(n: int, resamples: int = RESAMPLES) -> NDArray[np.intp]:
+    """Draw which of ``n`` seeds stand in each bootstrap resample; the same for every comparison and run.
+
+    Returns
+    -------
+    array of int, shape (resamples, n)
+    """
+    drawn: NDArray[np.intp] = generator_for(0, "bootstrap", n).integers(0, n, (resamples, n))
+    return drawn
+
+
+def bca_intervals(differences: Array, indices: NDArray[np.intp]) -> Array:
+    """Bound the mean of each row by the bias-corrected and accelerated bootstrap, at 95 %.
+
+    Parameters
+    ----------
+    differences : array, shape (comparisons, n), n at least 2
+    indices : array of int, shape (resamples, n)
+        From ``resample_indices``.
+
+    Returns
+    -------
+    array, shape (comparisons, 2)
+        Lower and upper bound. Where all differences are equal the bootstrap knows no other value, and the
+        interval is that point.
+
+    References
+    ----------
+    Efron, "Better bootstrap confidence intervals", JASA 1987.
+    """
+    n = indices.shape[1]
+    weights = np.stack([(indices == column).sum(axis=1) for column in range(n)]) / n
+    starts = range(0, len(differences), _ROWS_AT_ONCE)
+    chunks = [_bca(differences[start : start + _ROWS_AT_ONCE], weights) for start in starts]
+    return np.concatenate(chunks) if chunks else np.empty((0, 2))
+
+
+def _bca(rows: Array, weights: Array) -> Array:
+    resampled = rows @ weights
+    point = rows.mean(axis=1, keepdims=True)
+    # The same mean summed in another order differs in its last bits, and must still count as equal.
+    slack = 1e-12 * np.abs(rows).max(axis=1, keepdims=True)
+    below, up_to = (resampled < point - slack).mean(axis=1), (resampled <= point + slack).mean(axis=1)
+    bias = ndtri((below + up_to) / 2)[:, None]
+    deviation = rows - point
+    spread = (deviation**2).sum(axis=1, keepdims=True)
+    flat = np.ptp(rows, axis=1, keepdims=True) <= slack
+    acceleration = (deviation**3).sum(axis=1, keepdims=True) / (6 * np.where(flat, 1, spread) ** 1.5)
+    shifted = bias + ndtri([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    levels = ndtr(bias + shifted / (1 - acceleration * shifted))
+    return np.where(flat, point, _quantiles(resampled, levels))
+
+
+def _quantiles(values: Array, levels: Array) -> Array:
+    """Interpolate each row's own two quantiles linearly.
+
+    Only values beyond a cut are looked at, which a sample of the row places a little inside of the quantile:
+    ordering whole rows would be most of the work of a large summary.
+    """
+    place = levels * (values.shape[1] - 1)
+    sample = np.sort(values[:, ::_THINNING], axis=1)
+    last = sample.shape[1] - 1
+    margin = 4 * np.sqrt(levels * (1 - levels) * last) + 1
+    cuts = np.rint(np.clip(levels * last + margin * [1, -1], 0, last)).astype(np.intp)
+    bounds = np.empty_like(levels)
+    for number, row in enumerate(values):
+        (low_cut, high_cut), (low, high) = sample[number, cuts[number]], place[number]
+        above = row[row >= high_cut]
+        bounds[number, 0] = _between(row[row <= low_cut], row, low, 0)
+        bounds[number, 1] = _between(above, row, high, len(row) - len(above))
+    return bounds
+
+
+def _between(tail: Array, row: Array, place: float, skipped: int) -> float:
+    """Interpolate at a place of the ordered row, in its tail after ``skipped`` values if that holds it."""
+    whole = min(int(place), len(row) - 2)
+    k = whole - skipped
+    if not 0 <= k < len(tail) - 1:
+        tail, k = row, whole
+    near = np.partition(tail, (k, k + 1))
+    return float(near[k] + (place - whole) * (near[k + 1] - near[k]))
+
+
+def signed_rank_p(differences: Array) -> Array:
+    """Test by Wilcoxon's signed-rank test, exactly and on both sides, that each row is symmetric about 0.
+
+    Zeros are dropped and ties share their mean rank. The null distribution is that of all sign patterns of
+    the ranks at hand, so it is exact with ties too, which are common among accuracies on a small test split;
+    ``scipy.stats.wilcoxon(method="exact")`` is exact only without. A row of zeros gives 1.
+
+    Parameters
+    ----------
+    differences : array, shape (comparisons, n)
+
+    Returns
+    -------
+    array, shape (comparisons,)
+
+    References
+    ----------
+    Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1945.
+    """
+    zeros = differences == 0
+    ranks: Array = rankdata(np.abs(differences), axis=1) - zeros.sum(axis=1, keepdims=True)
+    doubled = np.where(zeros, 0, 2 * ranks).astype(np.int64)
+    statistic = np.where(differences > 0, doubled, 0).sum(axis=1)
+    patterns, which = np.unique(np.sort(doubled, axis=1), axis=0, return_inverse=True)
+    tails = [_two_sided(tuple(pattern.tolist())) for pattern in patterns]
+    return np.array([tails[k][w] for k, w in zip(which.ravel(), statistic, strict=True)], dtype=np.float64)
+
+
+@lru_cache(maxsize=4096)
+def _two_sided(ranks: tuple[int, ...]) -> Array:
+    """Give the two-sided p-value of every sum that signs of these integer ranks can make."""
+    chance = np.zeros(sum(ranks) + 1)
+    chance[0] = 1
+    for rank in ranks:
+        positive = np.zeros_like(chance)
+        positive[rank:] = chance[: len(chance) - rank]
+        chance = (chance + positive) / 2
+    tails = np.minimum(np.cumsum(chance), np.cumsum(chance[::-1])[::-1])
+    p_values: Array = np.minimum(2 * tails, 1.0)
+    return p_values
+
+
+def smallest_p(n: int) -> float:
+    """Give the least two-sided p-value that the signed-rank test can reach with ``n`` differences."""
+    return min(1.0, 2.0 ** (1 - n))
+
+
+def holm(p_values: Array) -> Array:
+    """Adjust the p-values (k,) of one family for being many; empty entries (NaN) are no part of it.
+
+    References
+    ----------
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian J. of Statistics 1979.
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    order = np.argsort(p_values, kind="stable")[: np.count_nonzero(~np.isnan(p_values))]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    return adjusted
+
+
+@cache
+def detectable_effect(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Give the least mean difference that a two-sided paired t-test of ``n`` pairs finds with this power.
+
+    The chance to find the opposite sign, below one in a million at this power, is left out.
+
+    Returns
+    -------
+    float
+        In units of the standard deviation of the differences, from the noncentral t distribution.
+
+    References
+    ----------
+    Cohen, "Statistical power analysis for the behavioral sciences", 1988.
+    """
+    critical = t.ppf(1 - alpha / 2, n - 1)
+
+    def missing(effect: float) -> float:
+        return float(nct.sf(critical, n - 1, effect * np.sqrt(n)) - power)
+
+    return float(brentq(missing, 0, 100))
+
+
+def mean_ranks(scores: Array) -> Array:
+    """Average each method's rank over blocks, 1 for the best.
+
+    Parameters
+    ----------
+    scores : array, shape (blocks, methods)
+        Greater is better; ties share their mean rank.
+    """
+    ranks: Array = rankdata(-scores, axis=1).mean(axis=0)
+    return ranks
+
+
+def critical_difference(methods: int, blocks: int, alpha: float = 0.05) -> float:
+    """Give the least difference of mean ranks that the Nemenyi test calls significant.
+
+    References
+    ----------
+    Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 2006.
+    """
+    quantile = studentized_range.ppf(1 - alpha, methods, np.inf) / np.sqrt(2)
+    return float(quantile * np.sqrt(methods * (methods + 1) / (6 * blocks)))

@@ -1,0 +1,107 @@
+"""Gain of every method in every block at one glance."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ucmkd.evaluation.baselines import REFERENCE
+from ucmkd.evaluation.tables import Tables
+from ucmkd.figures.shared.gains import NO_REFERENCE, each, reference_gains
+from ucmkd.figures.shared.panels import Block, block_rows, of_block
+from ucmkd.figures.style import (
+    BAD,
+    COLUMN_WIDTH,
+    GOOD,
+    PAGE_WIDTH,
+    controls_last,
+    in_style,
+    looks,
+    signed,
+    statement,
+)
+
+Array = NDArray[Any]
+
+_SCALE = LinearSegmentedColormap.from_list("gain", ["#7a2f00", BAD, "#ffffff", GOOD, "#003a63"])
+_CELL = 0.2
+_LABELS = 1.6
+
+
+@in_style
+def draw(tables: Tables) -> Figure:
+    """Draw methods as rows and blocks as columns; bold numbers have an interval that leaves out zero."""
+    gains = reference_gains(tables)
+    gains = gains[gains.variant == "default"]
+    if gains.empty:
+        return statement(NO_REFERENCE)
+    blocks = [block for row in block_rows(tables) for block in row]
+    given = looks(tables["costs"].method)
+    named = dict(zip(gains.method, gains.label, strict=True))
+    methods = controls_last(named, given)
+    values, clear = _matrices(gains, methods, blocks)
+    width = min(PAGE_WIDTH, max(COLUMN_WIDTH, _LABELS + 0.62 * len(blocks) + 0.6))
+    figure = Figure(figsize=(width, _CELL * len(methods) + 1.75))
+    axes = figure.add_subplot()
+    limit = max(1.0, float(np.nanquantile(np.abs(values), 0.9)))
+    image = axes.imshow(values, cmap=_SCALE, norm=Normalize(-limit, limit), aspect="auto")
+    _write_numbers(axes, values, clear, limit)
+    _name_sides(axes, [named[method] for method in methods], blocks)
+    controls = sum(given[method].control for method in methods)
+    if 0 < controls < len(methods):
+        axes.axhline(len(methods) - controls - 0.5, color="black", lw=1)
+    extend = "both" if np.nanmax(np.abs(values)) > limit else "neither"
+    bar = figure.colorbar(image, ax=axes, extend=extend, pad=0.015, fraction=0.04, aspect=25)
+    bar.set_label(f"Gain over {REFERENCE} (points)", fontsize=7)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _matrices(gains: pd.DataFrame, methods: list[str], blocks: list[Block]) -> tuple[Array, Array]:
+    """Arrange gains as (methods, blocks), NaN where a cell was not run, and say which are clear of zero."""
+    values = np.full((len(methods), len(blocks)), np.nan)
+    clear = np.zeros(values.shape, dtype=bool)
+    for column, block in enumerate(blocks):
+        for row in each(of_block(gains, block)):
+            place = methods.index(row.method), column
+            values[place] = row.gain
+            clear[place] = row.ci_low > 0 or row.ci_high < 0
+    return values, clear
+
+
+def _write_numbers(axes: Axes, values: Array, clear: Array, limit: float) -> None:
+    size = 7 if values.shape[1] <= 10 else 5.5
+    for (row, column), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        axes.text(
+            column,
+            row,
+            signed(value),
+            ha="center",
+            va="center",
+            fontsize=size,
+            fontweight="bold" if clear[row, column] else "normal",
+            color="white" if abs(value) > 0.55 * limit else "black",
+        )
+
+
+def _name_sides(axes: Axes, methods: list[str], blocks: list[Block]) -> None:
+    axes.set_yticks(range(len(methods)), methods)
+    regimes = [regime for _, regime in blocks]
+    slant: dict[str, Any] = {"rotation": 35, "ha": "right"} if len(blocks) > 2 else {}
+    axes.set_xticks(range(len(blocks)), regimes, **slant)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    pairs = [pair for pair, _ in blocks]
+    for pair in dict.fromkeys(pairs):
+        first, count = pairs.index(pair), pairs.count(pair)
+        text = pair if count > 1 or len(blocks) < 4 else pair.replace("_", "_\n", 1)
+        axes.text(first + (count - 1) / 2, -0.7, text, ha="center", va="bottom", fontsize=7.5)
+        if first:
+            axes.axvline(first - 0.5, color="white", lw=3)

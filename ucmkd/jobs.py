@@ -1,0 +1,103 @@
+"""What rules run: ``python -m ucmkd.jobs VERB SPECIFICATION`` calls one function with plain arguments.
+
+A job imports what it needs and nothing else, since its start-up is paid for every block of seeds.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ucmkd.blocks import run_folders, run_keys, teacher_folders
+from ucmkd.errors import ConfigError, UcmkdError
+
+
+def prepare(*, dataset: str, settings: dict[str, Any], folder: str) -> None:
+    """Store a dataset."""
+    from ucmkd.data.base import load_dataset, write_prepared
+
+    write_prepared(folder, dataset, load_dataset(dataset, settings), settings)
+
+
+def pair_up(**spec: Any) -> None:
+    """Store the index files of a pair in a regime."""
+    from ucmkd.data import pairing
+
+    pairing.pair_up(**spec)
+
+
+def teacher(**spec: Any) -> None:
+    """Train a block of teachers."""
+    from ucmkd.training.teacher import train_teachers
+
+    train_teachers(**spec)
+
+
+def distill(**spec: Any) -> None:
+    """Train a block of students."""
+    from ucmkd.training import distill
+
+    distill.distill(**spec)
+
+
+def summarise(*, cells: list[str], teachers: list[str], seeds: int, folder: str) -> None:
+    """Gather the records of all runs into tables."""
+    from ucmkd.evaluation import summarise
+
+    summarise.summarise(
+        run_folders(cells, seeds), teacher_folders(teachers, seeds), run_keys(cells, seeds), folder
+    )
+
+
+def figures(**spec: Any) -> None:
+    """Draw the figures."""
+    from ucmkd.figures.draw import draw_all
+
+    draw_all(**spec)
+
+
+def publish(*, cells: list[str], teachers: list[str], seeds: int, **places: Any) -> None:
+    """Show finished runs in MLflow."""
+    from ucmkd.tracking import publish
+
+    publish.publish([*teacher_folders(teachers, seeds), *run_folders(cells, seeds)], **places)
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    verb.__name__: verb for verb in (prepare, pair_up, teacher, distill, summarise, figures, publish)
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one job and return the exit code; errors that are not ours keep their traceback."""
+    parser = argparse.ArgumentParser(prog="python -m ucmkd.jobs", description="Run one job of the workflow.")
+    parser.add_argument("verb", choices=VERBS, help="what to do")
+    parser.add_argument("specification", help="what it is told, as JSON; - reads it from standard input")
+    parsed = parser.parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
+    try:
+        VERBS[parsed.verb](**_read(parsed.specification))
+    except UcmkdError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        spec = json.loads(sys.stdin.read() if text == "-" else text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"specification: not JSON ({error}); ucmkd/specs.py shows what is expected"
+        ) from None
+    if not isinstance(spec, dict):
+        raise ConfigError("specification: not a JSON object; ucmkd/specs.py shows what is expected")
+    return spec
+
+
+if __name__ == "__main__":
+    sys.exit(main())

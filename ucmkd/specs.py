@@ -1,0 +1,123 @@
+"""What each job of the workflow is told: everything its result depends on, and nothing else.
+
+A specification is plain data. Snakemake keeps it with the outputs and runs a job again when it changes, so it
+holds the digest of the code that the job runs.
+"""
+
+import json
+from typing import Any
+
+from ucmkd.benchmark import Benchmark
+from ucmkd.blocks import seeds_of
+from ucmkd.cells import Cell
+from ucmkd.data.regimes import ALONE
+from ucmkd.fingerprint import source_digest
+
+Spec = dict[str, Any]
+
+POOL_REGIME = {"full": ALONE, "own": "disjoint_teacher"}
+"""The regime whose index files tell a teacher its pool: always the same one, so that adding a regime to the
+benchmark does not train its teachers again."""
+
+
+def text(spec: Spec) -> str:
+    """Write a specification the same way every time, on one line."""
+    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def prepare(benchmark: Benchmark, dataset: str) -> Spec:
+    """Tell ``prepare`` which dataset to store, and where."""
+    return {
+        "dataset": dataset,
+        "settings": benchmark.datasets[dataset],
+        "folder": f"results/data/{dataset}",
+    }
+
+
+def pair_up(benchmark: Benchmark, pair: str, regime: str) -> Spec:
+    """Tell ``pair_up`` which datasets meet, and how."""
+    definition = benchmark.pairs[pair]
+    return {
+        "pair": pair,
+        "regime": regime,
+        "teacher": f"results/data/{definition.teacher}",
+        "student": f"results/data/{definition.student}",
+        "labels_per_class": definition.labels_per_class,
+        "student_share": definition.student_share,
+        "folder": f"results/pairs/{pair}/{regime}",
+    }
+
+
+def teacher(benchmark: Benchmark, pair: str, pool: str, block: int) -> Spec:
+    """Tell ``teacher`` which seeds to train, and on what."""
+    definition = benchmark.pairs[pair]
+    encoder = definition.encoders["teacher"]
+    return {
+        "pair": pair,
+        "pool": pool,
+        "seeds": seeds_of(block, benchmark.seeds),
+        "pair_folder": f"results/pairs/{pair}/{POOL_REGIME[pool]}",
+        "teacher_data": f"results/data/{definition.teacher}",
+        "model": {"encoder": encoder, "size": "teacher", "width": benchmark.width},
+        "recipe": definition.recipes["teacher"],
+        "device": benchmark.device,
+        "code": source_digest("ucmkd.training.teacher", f"ucmkd.models.{encoder}"),
+        "folder": f"results/teachers/{pair}/{pool}/block{block}",
+    }
+
+
+def distill(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
+    """Tell ``distill`` which seeds of a cell to train, and on what."""
+    definition = benchmark.pairs[cell.pair]
+    encoder = definition.encoders["student"]
+    return {
+        "pair": cell.pair,
+        "regime": cell.regime,
+        "method": cell.method,
+        "variant": cell.variant,
+        "control": cell.control,
+        "settings": cell.settings,
+        "seeds": seeds_of(block, benchmark.seeds),
+        "pair_folder": f"results/pairs/{cell.pair}/{cell.regime}",
+        "student_data": f"results/data/{definition.student}",
+        "teacher_data": f"results/data/{definition.teacher}",
+        "teacher_folder": f"results/teachers/{cell.pair}/{cell.pool}/block{block}",
+        "model": {
+            "encoder": encoder,
+            "size": "student",
+            "width": benchmark.width,
+            "project": benchmark.project,
+        },
+        "recipes": definition.recipes,
+        "device": benchmark.device,
+        "code": source_digest(
+            "ucmkd.training.distill", f"ucmkd.methods.{cell.method}", f"ucmkd.models.{encoder}"
+        ),
+        "folder": f"results/runs/{cell.key}/block{block}",
+    }
+
+
+def summarise(benchmark: Benchmark) -> Spec:
+    """Tell ``summarise`` which runs must be there."""
+    return _runs(benchmark) | {"folder": "results/summary"}
+
+
+def figures() -> Spec:
+    """Tell ``figures`` what to draw from, and where to."""
+    return {"summary_folder": "results/summary", "figures_folder": "results/figures"}
+
+
+def publish(benchmark: Benchmark) -> Spec:
+    """Tell ``publish`` what to show, and where."""
+    return _runs(benchmark) | {
+        "summary_folder": "results/summary",
+        "figures_folder": "results/figures",
+        "report": "results/report.html",
+        "uri": benchmark.tracking_uri,
+        "receipt": "results/tracking/published.json",
+    }
+
+
+def _runs(benchmark: Benchmark) -> Spec:
+    """Name every run in few words: the job lists blocks and seeds itself."""
+    return {"cells": list(benchmark.cells), "teachers": benchmark.teachers, "seeds": benchmark.seeds}

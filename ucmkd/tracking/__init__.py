@@ -1,0 +1,1 @@
+"""A view of the run records in MLflow."""

@@ -1,0 +1,1 @@
+"""Optimal transport between batches, as pure functions on tensors."""

@@ -1,0 +1,122 @@
+"""Costs of moving one feature vector onto another, in float32 or better, with finite gradients everywhere."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ucmkd.errors import TransportError
+
+Metric = Literal["l1", "l2", "cosine", "chordal", "angular"]
+
+
+def feature_cost(x: Tensor, y: Tensor, metric: Metric) -> Tensor:
+    r"""Compare every row of one batch with every row of another.
+
+    ``l1`` is :math:`\sum_k |x_k - y_k|` and ``l2`` is :math:`\lVert x - y \rVert` (not squared). The others
+    see directions only: ``cosine`` is :math:`1 - \cos`, ``chordal`` is :math:`\sqrt{2 - 2 \cos}` and
+    ``angular`` is :math:`\arccos \cos`, in radians.
+
+    Parameters
+    ----------
+    x, y : Tensor, shapes (..., n, d) and (..., m, d)
+        Of any floating type; half precision is raised to float32 and autocast is set aside.
+    metric : "l1", "l2", "cosine", "chordal" or "angular"
+
+    Returns
+    -------
+    Tensor, shape (..., n, m)
+        Never negative. Where a distance has a kink (equal points, opposite directions) its gradient is 0. A
+        zero vector has no direction: it counts as orthogonal to everything and gets gradient 0 from the
+        last three costs.
+
+    Raises
+    ------
+    TransportError
+        If the metric is unknown or the widths differ.
+    """
+    if metric not in _COSTS:
+        raise TransportError(f"metric '{metric}' is unknown; known: {', '.join(_COSTS)}")
+    if x.shape[-1] != y.shape[-1]:
+        raise TransportError(
+            f"features of widths {x.shape[-1]} and {y.shape[-1]} cannot be compared; project one of them"
+        )
+    with torch.autocast(x.device.type, enabled=False):
+        dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+        return _COSTS[metric](x.to(dtype), y.to(dtype))
+
+
+def with_label_cost(cost: Tensor, labels_x: Tensor, labels_y: Tensor, weight: float) -> Tensor:
+    """Add a weight to the cost of every pair whose labels differ.
+
+    Parameters
+    ----------
+    cost : Tensor, shape (..., n, m)
+    labels_x, labels_y : Tensor of int, shapes (..., n) and (..., m)
+        A hidden label, -1, differs from no other.
+    weight : float
+        In units of the cost; ``inf`` allows transport within a class only.
+
+    Returns
+    -------
+    Tensor, shape (..., n, m)
+
+    References
+    ----------
+    Courty et al., "Joint distribution optimal transportation for domain adaptation", NeurIPS 2017;
+    Damodaran et al., "DeepJDOT", ECCV 2018.
+    """
+    rows, columns = labels_x.unsqueeze(-1), labels_y.unsqueeze(-2)
+    differs = (rows != columns) & (rows >= 0) & (columns >= 0)
+    return torch.where(differs, cost + weight, cost)
+
+
+def _l1(x: Tensor, y: Tensor) -> Tensor:
+    return (x.unsqueeze(-2) - y.unsqueeze(-3)).abs().sum(-1)
+
+
+def _l2(x: Tensor, y: Tensor) -> Tensor:
+    centre = y.detach().mean(
+        -2, keepdim=True
+    )  # moves no distance, and keeps large offsets from cancelling digits
+    x, y = x - centre, y - centre
+    squares = x.square().sum(-1).unsqueeze(-1) + y.square().sum(-1).unsqueeze(-2)
+    return _root(squares - 2 * (x @ y.mT))
+
+
+def _cosine(x: Tensor, y: Tensor) -> Tensor:
+    return (1 - _cos(x, y)).clamp(min=0)
+
+
+def _chordal(x: Tensor, y: Tensor) -> Tensor:
+    return _root(2 - 2 * _cos(x, y))
+
+
+def _angular(x: Tensor, y: Tensor) -> Tensor:
+    cos = _cos(x, y)
+    return 2 * torch.atan2(_root(1 - cos), _root(1 + cos))
+
+
+def _cos(x: Tensor, y: Tensor) -> Tensor:
+    return _unit(x) @ _unit(y).mT
+
+
+def _unit(x: Tensor) -> Tensor:
+    squares = x.square().sum(-1, keepdim=True)
+    none = squares == 0
+    return x * squares.masked_fill(none, 1).rsqrt().masked_fill(none, 0)
+
+
+def _root(squares: Tensor) -> Tensor:
+    none = squares <= 0
+    return squares.masked_fill(none, 1).sqrt().masked_fill(none, 0)
+
+
+_COSTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": _l1,
+    "l2": _l2,
+    "cosine": _cosine,
+    "chordal": _chordal,
+    "angular": _angular,
+}

@@ -1,0 +1,193 @@
+"""Sinkhorn's iterations: the dual of entropic transport, solved by scaling a kernel that absorbs scalings.
+
+Everything here is in units of epsilon and stacked: costs (problems, n, m), weights and potentials
+(problems, n, 1) and (problems, m, 1). A plan is ``a * exp(f + g.mT - cost) * b.mT``.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import Function
+
+CHECK_EVERY = 10
+MAX_LOG_SCALING = 40.0  # float32 holds exp(±87), and products of two scalings must fit
+
+
+def potentials(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tuple[Tensor, Tensor, int]:
+    """Find both potentials and the number of iterations they took, from 0.
+
+    If the cost requires a gradient, the potentials carry that of the iterations. ``tol`` bounds the
+    violation of the marginals; ``inf`` runs exactly ``max_iter`` iterations.
+    """
+    if max_iter == 1:
+        return *_update_logs(cost, torch.zeros_like(b), a, b), 1
+    if cost.requires_grad:
+        return _Unrolled.apply(cost, a, b, max_iter, tol)  # type: ignore[no-any-return]
+    f, g, stretches = _iterate(cost, a, b, max_iter, tol)
+    return f, g, _count(stretches)
+
+
+def _update_logs(cost: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Update both potentials once, in the log domain, where nothing overflows."""
+    f = -torch.logsumexp(b.log().mT + g.mT - cost, -1, keepdim=True)
+    g = -torch.logsumexp(a.log() + f - cost, -2, keepdim=True).mT
+    return f, g
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Iterations ``u = 1 / (rows @ v)``, ``v = 1 / (columns @ u)`` from 1, between two absorptions.
+
+    ``rows`` is the law of y given x under the absorbed potentials, up to a factor for ``u`` to correct, and
+    ``columns`` that of x given y. The arrays are NumPy's on the CPU, where its small operations take half the
+    time, and tensors elsewhere.
+    """
+
+    rows: Any
+    columns: Any
+    us: list[Any]
+    vs: list[Any]
+
+    def run(self, iterations: int) -> None:
+        matmul, reciprocal = _module(self.rows).matmul, _module(self.rows).reciprocal
+        v = self.vs[-1]
+        for _ in range(iterations):
+            u = reciprocal(matmul(self.rows, v))
+            v = reciprocal(matmul(self.columns, u))
+            self.us.append(u)
+            self.vs.append(v)
+
+    def move(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the potentials from where this stretch begins to where it ends."""
+        return f + _tensor(self.us[-1]).log(), g + _tensor(self.vs[-1]).log()
+
+
+def _absorb(cost: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> _Stretch:
+    density = (f + g.mT - cost).exp()
+    rows, columns = density * b.mT, (a * density).mT.contiguous()
+    return _Stretch(
+        _native(rows), _native(columns), [_native(torch.ones_like(f))], [_native(torch.ones_like(g))]
+    )
+
+
+def _native(x: Tensor) -> Any:
+    return x.numpy() if x.device.type == "cpu" else x
+
+
+def _tensor(x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else torch.from_numpy(x)
+
+
+def _module(x: Any) -> ModuleType:
+    return torch if isinstance(x, Tensor) else np
+
+
+@torch.no_grad()
+def _iterate(
+    cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float
+) -> tuple[Tensor, Tensor, list[_Stretch]]:
+    """Repeat :func:`_update_logs` by scalings, ``u = exp(f - absorbed f)`` and ``v``, to given marginals.
+
+    An update never moves the log-scalings further than the one before did (the map is non-expansive), and
+    right after an absorption ``u = 1`` is answered by ``v = 1``. So, when the last update moved ``log u``
+    by at most a step, ten more leave both log-scalings within ten steps of the largest ``log u`` now.
+    """
+    f, g = _update_logs(cost, torch.zeros_like(b), a, b)
+    stretches = [_absorb(cost, f, g, a, b)]
+    weights = _native(a)
+    remaining, length = max_iter - 1, 1
+    while remaining > 0:
+        stretch = stretches[-1]
+        stretch.run(min(length, remaining))
+        remaining -= length
+        row_sums = stretch.us[-2] / stretch.us[-1]  # of the plan before the last update, in units of a
+        if tol < math.inf and float((weights * abs(row_sums - 1)).sum(-2).max()) < tol:
+            break
+        drift = CHECK_EVERY * _largest_log(row_sums)
+        if remaining > 0 and _largest_log(stretch.us[-1]) + drift > MAX_LOG_SCALING:
+            f, g = stretch.move(f, g)
+            stretches.append(_absorb(cost, f, g, a, b))
+        length = CHECK_EVERY if drift <= MAX_LOG_SCALING else 1
+    return *stretches[-1].move(f, g), stretches
+
+
+def _count(stretches: list[_Stretch]) -> int:
+    return 1 + sum(len(stretch.us) - 1 for stretch in stretches)
+
+
+def _largest_log(x: Any) -> float:
+    return float(abs(_module(x).log(x)).max())
+
+
+class _Unrolled(Function):
+    """:func:`_iterate` with the gradient of its iterations, to any order."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float
+    ) -> tuple[Tensor, Tensor, int]:
+        f, g, ctx.stretches = _iterate(cost, a, b, max_iter, tol)
+        ctx.save_for_backward(cost, a, b)
+        return f, g, _count(ctx.stretches)
+
+    @staticmethod
+    def backward(ctx: Any, grad_f: Tensor, grad_g: Tensor, _: None) -> tuple[Tensor | None, ...]:
+        differentiate: Callable[..., Tensor] = (
+            _differentiate_logs if torch.is_grad_enabled() else _differentiate
+        )
+        with torch.autocast(grad_f.device.type, enabled=False):
+            grad_cost = differentiate(*ctx.saved_tensors, ctx.stretches, grad_f, grad_g)
+        return grad_cost, None, None, None, None
+
+
+def _differentiate(
+    cost: Tensor, a: Tensor, b: Tensor, stretches: list[_Stretch], grad_f: Tensor, grad_g: Tensor
+) -> Tensor:
+    r"""Run the chain rule backwards through the iterations.
+
+    Let :math:`x_t` be the gradient with respect to :math:`f_t`, divided by the weights and multiplied by
+    :math:`u_t`, and :math:`-y_t` the same of :math:`g_t` and :math:`v_t`. Then
+
+    .. math:: x_t = u_t^2 \,(\mathrm{rows}\, y_t), \qquad y_{t-1} = v_{t-1}^2 \,(\mathrm{columns}\, x_t)
+
+    and the cost receives the kernel times :math:`x_t v_{t-1}^T - u_t y_t^T`.
+    """
+    matmul = _module(stretches[0].rows).matmul
+    phi, gamma = _native(grad_f / a), _native(grad_g / b)
+    grad = torch.zeros_like(cost)  # divided by a
+    for stretch in reversed(stretches):
+        rows, columns, us, vs = stretch.rows, stretch.columns, stretch.us[::-1], stretch.vs[::-1]
+        y = -vs[0] * gamma
+        x = us[0] * (phi + us[0] * matmul(rows, y))
+        xs, ys = [], []
+        for u_before, v_before in zip(us[1:], vs[1:], strict=True):
+            xs.append(x)
+            ys.append(y)
+            y = matmul(columns, x) * v_before * v_before
+            x = matmul(rows, y) * u_before * u_before
+        grad += _tensor(rows * (_outer(xs, vs[1:]) - _outer(us[:-1], ys)))
+        phi, gamma = 0 * x, -y
+    first_rows = torch.softmax(b.log().mT - cost, -1)  # the first iteration was made in the log domain
+    return a * (grad + first_rows * _tensor(x) - _tensor(rows * y.swapaxes(-1, -2)))
+
+
+def _outer(left: list[Any], right: list[Any]) -> Any:
+    """Sum the outer products of corresponding columns."""
+    xp = _module(left[0])
+    return xp.matmul(xp.concatenate(left, -1), xp.concatenate(right, -1).swapaxes(-1, -2))
+
+
+def _differentiate_logs(
+    cost: Tensor, a: Tensor, b: Tensor, stretches: list[_Stretch], grad_f: Tensor, grad_g: Tensor
+) -> Tensor:
+    """Do the same with a gradient that can itself be differentiated."""
+    f = g = torch.zeros_like(b)
+    for _ in range(_count(stretches)):
+        f, g = _update_logs(cost, g, a, b)
+    return torch.autograd.grad((f, g), cost, (grad_f, grad_g), create_graph=True)[0]

@@ -1,0 +1,218 @@
+"""Entropic optimal transport between weighted batches: a coupling that is checked to be one."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ucmkd.errors import TransportError
+from ucmkd.transport.scaling import potentials
+
+RegMode = Literal["relative", "absolute"]
+PlanGrad = Literal["envelope", "unrolled"]
+
+MASS_ERROR = 1e-3
+
+
+@dataclass(frozen=True)
+class Coupling:
+    r"""A plan :math:`P` between two weighted batches.
+
+    Attributes
+    ----------
+    plan : Tensor, shape (..., n, m)
+        Rows sum to ``a``, columns to ``b``.
+    iterations : int
+        Updates of both potentials; where problems are solved together, those of the slowest.
+    sharpness : Tensor, shape (...)
+        :math:`1 - \mathrm{Ent}(P) / \log nm`, without gradient; 0 for the independent coupling of two batches
+        with uniform weights.
+    epsilon : Tensor, shape (...)
+        The regularisation used, in units of the cost, without gradient.
+    potentials : pair of Tensor, shapes (..., n) and (..., m)
+        The dual solution in units of the cost, :math:`P = ab^T \exp((f + g - C) / \varepsilon)`.
+    """
+
+    plan: Tensor
+    iterations: int
+    sharpness: Tensor
+    epsilon: Tensor
+    potentials: tuple[Tensor, Tensor]
+
+
+def entropic_coupling(
+    cost: Tensor,
+    reg: float | Tensor = 0.05,
+    *,
+    reg_mode: RegMode = "relative",
+    a: Tensor | None = None,
+    b: Tensor | None = None,
+    max_iter: int = 1000,
+    tol: float = 1e-3,
+    plan_grad: PlanGrad = "envelope",
+) -> Coupling:
+    r"""Couple two weighted batches at the least entropic cost.
+
+    .. math:: \min_{P \in \Pi(a, b)} \langle P, C \rangle + \varepsilon\, \mathrm{KL}(P \,|\, ab^T)
+
+    which has the same solution as :math:`\langle P, C \rangle - \varepsilon\, \mathrm{Ent}(P)`.
+
+    Parameters
+    ----------
+    cost : Tensor, shape (..., n, m)
+        Not negative; ``inf`` forbids a pair. Leading dimensions are separate problems.
+    reg : float or Tensor of shape (...)
+        ``absolute``: :math:`\varepsilon` itself, in units of the cost. ``relative``: in units of the
+        problem's median finite cost (its mean where the median is 0), as a constant to the gradient.
+    a, b : Tensor, shapes (..., n) and (..., m), optional
+        Positive weights that sum to 1, constants to the gradient; uniform by default.
+    max_iter : int
+        At most so many updates of both potentials, which start from 0.
+    tol : float
+        Largest violation of a marginal, as the sum of the absolute differences from its weights. ``inf`` runs
+        exactly ``max_iter`` iterations and accepts what they reached.
+    plan_grad : "envelope" or "unrolled"
+        ``envelope``: plan and potentials are constants. ``unrolled``: they carry the gradient of the
+        iterations; a gradient of this gradient is exact too, but slow.
+
+    Raises
+    ------
+    TransportError
+        If costs are NaN, negative or infinite all along a row or column, if a weight or ``reg`` is not
+        positive, or if the plan misses its marginals or a total mass of 1.
+
+    References
+    ----------
+    Cuturi, "Sinkhorn distances", NeurIPS 2013. Schmitzer, "Stabilized sparse scaling algorithms for entropy
+    regularized transport problems", SIAM J. Sci. Comput. 2019.
+    """
+    with torch.autocast(cost.device.type, enabled=False):
+        problems = _stacked(cost)
+        _check_cost(problems.detach())
+        a, b = _weights(a, cost, -2), _weights(b, cost, -1)
+        epsilon = _epsilon(problems.detach(), reg, reg_mode)
+        shift = problems.detach().amin(-1, keepdim=True)
+        scaled = (problems - shift) / epsilon
+        if plan_grad == "envelope":
+            scaled = scaled.detach()
+        f, g, iterations = potentials(scaled, a, b, max_iter, tol)
+        plan = a * (f + g.mT - scaled).exp() * b.mT
+        _check_plan(plan.detach(), a, b, tol, iterations, epsilon)
+    *batch, n, m = cost.shape
+    return Coupling(
+        plan=plan.reshape(cost.shape),
+        iterations=iterations,
+        sharpness=_sharpness(plan.detach()).reshape(batch),
+        epsilon=epsilon.reshape(batch),
+        potentials=((shift + epsilon * f).reshape(*batch, n), (epsilon * g).reshape(*batch, m)),
+    )
+
+
+def regularised_value(
+    cost: Tensor, coupling: Coupling, a: Tensor | None = None, b: Tensor | None = None
+) -> Tensor:
+    r"""Evaluate the optimum that a coupling attains, through its dual.
+
+    .. math:: \langle a, f \rangle + \langle b, g \rangle
+              + \varepsilon (1 - \langle ab^T, \exp((f + g - C) / \varepsilon) \rangle)
+
+    The dual value is never above the optimum and misses it by the square of what the solver missed. Its
+    gradient with respect to the cost is the plan if the potentials are constants (``envelope``);
+    ``unrolled`` potentials add what the iterations left to gain.
+
+    Parameters
+    ----------
+    cost : Tensor, shape (..., n, m)
+        What the coupling was computed from, with the same weights ``a`` and ``b``.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        :math:`\min_P \langle P, C \rangle + \varepsilon\, \mathrm{KL}(P \,|\, ab^T)`, in units of the cost.
+
+    References
+    ----------
+    Feydy et al., "Interpolating between optimal transport and MMD using Sinkhorn divergences", AISTATS 2019.
+    """
+    a, b = _weights(a, cost, -2), _weights(b, cost, -1)
+    (f, g), epsilon = coupling.potentials, coupling.epsilon
+    density = ((f.unsqueeze(-1) + g.unsqueeze(-2) - cost) / epsilon[..., None, None]).exp()
+    mass = (a * _stacked(density) * b.mT).sum((-2, -1)).reshape(epsilon.shape)
+    return (f * a.reshape(f.shape)).sum(-1) + (g * b.reshape(g.shape)).sum(-1) + epsilon * (1 - mass)
+
+
+def _stacked(cost: Tensor) -> Tensor:
+    """Shape the costs (problems, n, m), in float32 at least."""
+    return cost.to(torch.promote_types(cost.dtype, torch.float32)).reshape(-1, *cost.shape[-2:])
+
+
+def _weights(given: Tensor | None, cost: Tensor, dim: int) -> Tensor:
+    """Shape the weights (problems, points, 1)."""
+    size, problems = cost.shape[dim], cost.shape[:-2].numel()
+    dtype = torch.promote_types(cost.dtype, torch.float32)
+    if given is None:
+        return torch.full((problems, size, 1), 1 / size, dtype=dtype, device=cost.device)
+    if given.shape[-1] != size:
+        raise TransportError(f"{given.shape[-1]} weights for {size} points; give one to each")
+    weights = given.detach().to(dtype)
+    total = weights.sum(-1, keepdim=True)
+    if not bool((weights > 0).all()) or not bool(((total - 1).abs() < MASS_ERROR).all()):
+        raise TransportError(
+            "weights must be positive and sum to 1; drop points of weight 0, divide by the sum"
+        )
+    return (weights / total).expand(*cost.shape[:-2], size).reshape(problems, size, 1)
+
+
+def _epsilon(cost: Tensor, reg: float | Tensor, reg_mode: RegMode) -> Tensor:
+    """Shape the regularisation (problems, 1, 1), in units of the cost."""
+    epsilon = torch.as_tensor(reg, dtype=cost.dtype, device=cost.device).detach().reshape(-1, 1, 1)
+    if not 0 < epsilon.min().item() < math.inf:
+        raise TransportError(f"reg must be a positive number, not {reg}")
+    return epsilon.expand(len(cost), 1, 1) * (_typical(cost) if reg_mode == "relative" else 1)
+
+
+def _typical(cost: Tensor) -> Tensor:
+    """Take the median finite cost, the mean where it is 0, and 1 where that is 0 too."""
+    finite = torch.where(cost.isinf(), math.nan, cost).flatten(-2)
+    typical = finite.nanmedian(-1).values
+    if not bool(typical.all()):
+        typical = torch.where(typical > 0, typical, finite.nanmean(-1))
+        typical = torch.where(typical > 0, typical, 1)
+    return typical.reshape(-1, 1, 1)
+
+
+def _sharpness(plan: Tensor) -> Tensor:
+    n, m = plan.shape[-2:]
+    return (
+        1 - torch.special.entr(plan).sum((-2, -1)) / math.log(n * m) if n * m > 1 else torch.zeros_like(plan)
+    )
+
+
+def _check_cost(cost: Tensor) -> None:
+    if cost.numel() == 0:
+        raise TransportError("one of the batches is empty; there is nothing to transport")
+    low, high = cost.aminmax()
+    if not low.item() >= 0:
+        raise TransportError(
+            f"costs must be numbers from 0 up, but one is {low.item()}; look at the features"
+        )
+    if math.isinf(high.item()) and bool(cost.amin(-1).isinf().any() | cost.amin(-2).isinf().any()):
+        raise TransportError(
+            "a point has no finite cost to any other, so nothing can be coupled; "
+            "look at the features, or make the label cost finite"
+        )
+
+
+def _check_plan(plan: Tensor, a: Tensor, b: Tensor, tol: float, iterations: int, epsilon: Tensor) -> None:
+    rows, columns = plan.sum(-1, keepdim=True), plan.sum(-2, keepdim=True).mT
+    mass_error = (rows.sum(-2) - 1).abs().max().item()
+    violation = torch.maximum((rows - a).abs().sum(-2), (columns - b).abs().sum(-2)).max().item()
+    if mass_error < MASS_ERROR and violation <= tol:
+        return
+    raise TransportError(
+        f"the coupling misses its marginals by {violation:.2g} (tolerance {tol:.2g}) and its mass by "
+        f"{mass_error:.2g} after {iterations} iterations with epsilon {epsilon.min().item():.3g}; raise reg, "
+        "max_iter or tol, and where pairs are forbidden (label cost inf) give both batches equal class shares"
+    )

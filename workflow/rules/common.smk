@@ -1,0 +1,108 @@
+"""What the rules share: the benchmark that the configuration describes, and what each job is told of it."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir).parent
+sys.path.insert(0, str(ROOT))
+
+from ucmkd import config as configuration, specs
+from ucmkd.benchmark import Benchmark
+from ucmkd.blocks import run_folders, teacher_folders
+from ucmkd.errors import UcmkdError
+from ucmkd.figures.draw import figure_names
+from ucmkd.fingerprint import source_digest
+
+# Jobs run `python -m ucmkd.jobs`: with this interpreter (unless Snakemake activates a conda environment) and this
+# source tree, in any working directory and on any node.
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+)
+
+
+def read_benchmark():
+    """Understand the configuration, or stop with one message before there is any job."""
+    try:
+        for path in workflow.configfiles:
+            configuration.read(path)  # Snakemake's own reader lets the last of two equal keys win
+        return Benchmark.parse(config)
+    except UcmkdError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+BENCHMARK = read_benchmark()
+GPU = {"gpu": 1} if BENCHMARK.device == "cuda" else {}
+PAIR_RULES = sorted(Path(workflow.basedir).glob("rules/pairs/*.smk"))
+FIGURE_FILES = expand("results/figures/{figure}.{kind}", figure=figure_names(), kind=["png", "svg"])
+TABLE_NAMES = [
+    "scores",
+    "comparisons",
+    "ablations",
+    "across",
+    "ranks",
+    "costs",
+    "history",
+    "reliability",
+    "teachers",
+    "environment",
+]
+TABLES = expand("results/summary/{table}.csv", table=TABLE_NAMES)
+
+
+wildcard_constraints:
+    dataset="[a-z][a-z0-9_]*",
+    pair="[a-z][a-z0-9_]*",
+    regime="[a-z][a-z0-9_.]*",
+    method="[a-z][a-z0-9_]*",
+    variant="[a-z][a-z0-9_]*",
+    pool="full|own",
+    block=r"\d+",
+
+
+def prepare_spec(wildcards):
+    return specs.text(specs.prepare(BENCHMARK, wildcards.dataset))
+
+
+def pair_up_spec(wildcards):
+    return specs.text(specs.pair_up(BENCHMARK, wildcards.pair, wildcards.regime))
+
+
+def teacher_spec(wildcards):
+    return specs.text(specs.teacher(BENCHMARK, wildcards.pair, wildcards.pool, int(wildcards.block)))
+
+
+def distill_spec(wildcards):
+    cell = BENCHMARK.cell(wildcards.pair, wildcards.regime, wildcards.method, wildcards.variant)
+    return specs.text(specs.distill(BENCHMARK, cell, int(wildcards.block)))
+
+
+def data_of(role):
+    """Find the stored dataset that the teacher, or the student, of a pair sees."""
+    return lambda wildcards: [
+        f"results/data/{getattr(BENCHMARK.pairs[wildcards.pair], role)}/{file}"
+        for file in ("inputs.npy", "samples.csv", "card.json")
+    ]
+
+
+def pool_of(wildcards):
+    """Find the index files that tell a teacher its pool."""
+    folder = f"results/pairs/{wildcards.pair}/{specs.POOL_REGIME[wildcards.pool]}"
+    return [f"{folder}/{file}" for file in ("student.csv", "teacher.csv", "card.json")]
+
+
+def teachers_of(wildcards):
+    """Find the block of teachers, one a seed, that a block of students learns from."""
+    cell = BENCHMARK.cell(wildcards.pair, wildcards.regime, wildcards.method, wildcards.variant)
+    folder = f"results/teachers/{cell.pair}/{cell.pool}/block{wildcards.block}"
+    return [f"{folder}/{file}" for file in ("records.json", "outputs", "models")]
+
+
+def all_runs():
+    """List the files of all finished blocks, of teachers and students, that are read by whoever gathers runs."""
+    folders = teacher_folders(BENCHMARK.teachers, BENCHMARK.seeds) + run_folders(
+        BENCHMARK.cells, BENCHMARK.seeds
+    )
+    return [f"{folder}/{file}" for folder in folders for file in ("records.json", "history.csv")]

@@ -1,0 +1,31 @@
+rule distill:
+    """Train a block of students, one a seed: any method, baselines, controls and ablations included."""
+    input:
+        student_rows="results/pairs/{pair}/{regime}/student.csv",
+        teacher_rows="results/pairs/{pair}/{regime}/teacher.csv",
+        pair="results/pairs/{pair}/{regime}/card.json",
+        student_data=data_of("student"),
+        teacher_data=data_of("teacher"),
+        teachers=teachers_of,
+    output:
+        records="results/runs/{pair}/{regime}/{method}/{variant}/block{block}/records.json",
+        history="results/runs/{pair}/{regime}/{method}/{variant}/block{block}/history.csv",
+        predictions=directory("results/runs/{pair}/{regime}/{method}/{variant}/block{block}/predictions"),
+        models=directory("results/runs/{pair}/{regime}/{method}/{variant}/block{block}/models"),
+    log:
+        "results/logs/runs/{pair}/{regime}/{method}/{variant}/block{block}.log",
+    benchmark:
+        "results/timings/runs/{pair}/{regime}/{method}/{variant}/block{block}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **GPU,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        spec=distill_spec,
+    message:
+        "Train {wildcards.method} ({wildcards.variant}) on {wildcards.pair}, regime {wildcards.regime}, block {wildcards.block}"
+    shell:
+        "python -m ucmkd.jobs distill {params.spec:q} > {log} 2>&1"

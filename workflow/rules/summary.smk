@@ -1,0 +1,58 @@
+rule summarise:
+    """Gather the records of exactly the runs that the configuration asks for, and compare them."""
+    input:
+        all_runs(),
+    output:
+        TABLES,
+    log:
+        "results/logs/summary.log",
+    benchmark:
+        "results/timings/summary.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=30,
+    params:
+        spec=specs.text(specs.summarise(BENCHMARK)),
+        code=source_digest("ucmkd.evaluation.summarise"),
+    message:
+        "Summarise all runs"
+    # The list of runs outgrows a command line, so it comes by standard input.
+    shell:
+        "python -m ucmkd.jobs summarise - <<< {params.spec:q} > {log} 2>&1"
+
+
+rule plot_figures:
+    """Draw every figure of ucmkd/figures from the tables."""
+    input:
+        TABLES,
+    output:
+        [
+            report(
+                f"results/figures/{figure}.png",
+                caption=f"../report/{figure}.rst",
+                category="Figures",
+                labels={"figure": figure},
+            )
+            for figure in figure_names()
+        ],
+        expand("results/figures/{figure}.svg", figure=figure_names()),
+    log:
+        "results/logs/figures.log",
+    benchmark:
+        "results/timings/figures.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=30,
+    params:
+        spec=specs.text(specs.figures()),
+        code=source_digest("ucmkd.figures.draw", *(f"ucmkd.figures.{figure}" for figure in figure_names())),
+    message:
+        "Draw the figures"
+    shell:
+        "python -m ucmkd.jobs figures {params.spec:q} > {log} 2>&1"
