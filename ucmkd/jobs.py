@@ -6,6 +6,7 @@ A job imports what it needs and nothing else, since its start-up is paid for eve
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -75,11 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ucmkd.jobs", description="Run one job of the workflow.")
     parser.add_argument("verb", choices=VERBS, help="what to do")
     parser.add_argument("specification", help="what it is told, as JSON; - reads it from standard input")
+    parser.add_argument("--root", default=".", help="the folder that holds results/ (default: this one)")
     parsed = parser.parse_args(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
     try:
+        os.chdir(parsed.root)
         VERBS[parsed.verb](**_read(parsed.specification))
     except UcmkdError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

@@ -59,10 +59,11 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{place}: expected a list, got {value!r}")
         return tuple(_convert(item, arguments[0], place) for item in value)
-    if hint is float and value == "inf":
-        return math.inf
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+    if hint is float:
+        if value == "inf":
+            return math.inf
+        if isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
+            return float(value)
+    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     raise ConfigError(f"{place}: expected {hint.__name__}, got {value!r}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ucmkd.data.base import Prepared, read_prepared
+from ucmkd.data.base import SPLITS, Prepared, read_prepared
 from ucmkd.data.regimes import Regime, find_regime
 from ucmkd.errors import DataError
 from ucmkd.files import atomic_file, read_json, write_json
@@ -94,19 +94,20 @@ def pair_up(
     Raises
     ------
     DataError
-        If the label spaces differ, an instance stands in different splits of the two datasets, or no teacher
-        row is left that the regime could use.
+        If the label spaces differ, an instance stands in two splits, or no teacher row is left that the regime
+        could use.
     """
     rule, teaching, learning = find_regime(regime), read_prepared(teacher), read_prepared(student)
     _check(pair, teaching, learning)
     draw = generator_for(0, "pair", pair)
     train = _limit(learning, labels_per_class, student_share, draw, pair)
-    rows_of = {name: row for row, name in enumerate(teaching.pair_ids)} if _paired(teaching, learning) else {}
+    paired, names = _paired(teaching, learning), teaching.pair_ids
+    rows_of = {name: row for row, name in enumerate(names) if name} if paired else {}
     partner = np.array([rows_of.get(name, -1) for name in learning.pair_ids[train]], dtype=np.int64)
     if rule.paired_data and (partner < 0).any():
         raise DataError(f"{pair}: regime '{regime}' needs a partner for every student sample, and "
                         f"{(partner < 0).sum()} have none; choose an unpaired regime")  # fmt: skip
-    own = ~np.isin(teaching.rows("train"), partner)
+    own = ~np.isin(names[teaching.rows("train")], names[partner[partner >= 0]])
     meets = own if rule.disjoint else np.ones_like(own)
     for mask, what in (
         (own, "own") if rule.teacher_pool == "own" else (meets, "meeting"),
@@ -130,10 +131,10 @@ def pair_up(
         "teacher": teaching.card["name"],
         "student": learning.card["name"],
         "classes": learning.card["classes"],
-        "paired_by_nature": bool(rows_of),
-        "student_rows": len(train),
+        "paired_by_nature": paired,
+        "student_rows": {"train": len(train)} | {part: len(learning.rows(part)) for part in ("val", "test")},
+        "teacher_rows": {part: len(teaching.rows(part)) for part in SPLITS},
         "labelled_rows": int(labelled.sum()),
-        "teacher_rows": len(own),
         "own_teacher_rows": int(own.sum()),
         "meeting_teacher_rows": int(meets.sum()),
         "data": {"teacher": teaching.card["sha256"], "student": learning.card["sha256"]},
@@ -151,9 +152,11 @@ def read_pair(folder: str | Path) -> Pair:
     """
     folder = Path(folder)
     card = read_json(folder / "card.json")
-    student, teacher = _read(folder / "student.csv"), _read(folder / "teacher.csv")
-    if (len(student["train"]), len(teacher["train"])) != (card["student_rows"], card["teacher_rows"]):
-        raise DataError(f"{folder}: the tables do not match card.json; delete the folder and run again")
+    student = _read(folder / "student.csv", "labelled", "partner")
+    teacher = _read(folder / "teacher.csv", "own", "meets")
+    for table, rows in (student, card["student_rows"]), (teacher, card["teacher_rows"]):
+        if {part: len(table[part]) for part in SPLITS} != rows:
+            raise DataError(f"{folder}: the tables do not match card.json; delete the folder and run again")
     return Pair(
         name=card["pair"],
         regime=find_regime(card["regime"]),
@@ -177,11 +180,13 @@ def _check(pair: str, teaching: Prepared, learning: Prepared) -> None:
         raise DataError(f"{pair}: {what} ({teaching.card['name']}, {learning.card['name']}); "
                         "a pair shares its label space")  # fmt: skip
     if _paired(teaching, learning):
-        home = dict(zip(teaching.pair_ids, teaching.split, strict=True))
-        for name, split in zip(learning.pair_ids, learning.split, strict=True):
-            if home.get(name, split) != split:
-                raise DataError(f"{pair}: instance '{name}' is {home[name]} for the teacher and {split} for the "
-                                "student; both sides of an instance belong to one split")  # fmt: skip
+        home: dict[str, str] = {}
+        for side in (teaching, learning):
+            for name, split in zip(side.pair_ids, side.split, strict=True):
+                if name and home.setdefault(name, split) != split:
+                    raise DataError(f"{pair}: instance '{name}' stands in {home[name]} and, in "
+                                    f"{side.card['name']}, in {split}; all that shows it belongs to one "
+                                    "split")  # fmt: skip
 
 
 def _limit(
@@ -192,7 +197,9 @@ def _limit(
     chosen = []
     for label, name in enumerate(learning.card["classes"]):
         members = draw.permutation(rows[learning.labels[rows] == label])
-        count = per_class if per_class is not None else round((share or 1.0) * len(members))
+        count = (
+            per_class if per_class is not None else round((1.0 if share is None else share) * len(members))
+        )
         if not 1 <= count <= len(members):
             raise DataError(f"{pair}: class '{name}' has {len(members)} training samples, {count} asked for; "
                             "change labels_per_class or student_share")  # fmt: skip
@@ -228,16 +235,15 @@ def _write(path: Path, data: Prepared, train: Rows, columns: dict[str, NDArray[A
             writer.writerows([row, split] + [""] * len(columns) for row in data.rows(split).tolist())
 
 
-def _read(path: Path) -> dict[str, Rows]:
+def _read(path: Path, *columns: str) -> dict[str, Rows]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = list(csv.DictReader(file))
         sides: dict[str, Rows] = {
             split: np.array([int(row["row"]) for row in table if row["split"] == split], dtype=np.int64)
-            for split in ("train", "val", "test")
+            for split in SPLITS
         }
         train = [row for row in table if row["split"] == "train"]
-        extra = [name for name in (table[0] if table else {}) if name not in ("row", "split")]
-        return sides | {name: np.array([int(row[name]) for row in train], dtype=np.int64) for name in extra}
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: {error}; delete the folder and run again") from None
+        return sides | {name: np.array([int(row[name]) for row in train], dtype=np.int64) for name in columns}
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{path}: damaged ({error!r}); delete the folder and run again") from None

@@ -52,8 +52,10 @@ class Sampler:
     teacher_labels: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if len(self.labels) < 2:
-            raise DataError(f"{len(self.labels)} training samples; a batch needs at least 2")
+        if len(self.labels) // max(self.steps(), 1) < 2:
+            raise DataError(f"{len(self.labels)} training samples in batches of {self.batch_size} leave a batch of "
+                            "less than 2, which has no statistics; give more samples or a larger "
+                            "batch_size")  # fmt: skip
 
     def steps(self) -> int:
         """Batches in an epoch."""

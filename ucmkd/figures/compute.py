@@ -70,11 +70,11 @@ def _draw_points(axes: Axes, points: pd.DataFrame, given: dict[str, Look]) -> No
 
 def _write_far_below(axes: Axes, points: pd.DataFrame, given: dict[str, Look], bulk: float) -> None:
     """Leave out gains far below the others, and write them at the lower edge."""
-    low, high = axes.get_ylim()
-    if low >= -1.2 * bulk:
+    far = points[points.gain < -1.2 * bulk]
+    if far.empty:
         return
-    axes.set_ylim(-1.2 * bulk, high)
-    for row in each(points[points.gain < -1.2 * bulk]):
+    axes.set_ylim(bottom=-1.2 * bulk)
+    for row in each(far):
         place = row.passes_ratio_to_ce, -1.17 * bulk
         axes.text(*place, f"{signed(row.gain)} ▾", color=given[row.method].colour, ha="center", fontsize=6.5)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 from torch import Generator, Tensor, nn
 
 from ucmkd import discovery, settings
-from ucmkd.data.regimes import STRENGTH, Correspondence, Regime
+from ucmkd.data.regimes import ALONE, STRENGTH, Correspondence, Regime
 from ucmkd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -235,6 +235,10 @@ def refuse_unless_provided(name: str, cls: type[Method[Any]], regime: Regime) ->
         Naming the method, the regime, what is missing, and what to use instead.
     """
     needs = cls.needs
+    if needs.teacher and regime.name == ALONE:
+        raise ConfigError(
+            f"cells: method '{name}' needs a teacher, and nobody teaches in '{regime.name}'; choose a regime"
+        )
     if STRENGTH[needs.correspondence] > STRENGTH[regime.correspondence] and cls.fallback is None:
         raise ConfigError(
             f"cells: method '{name}' needs teacher and student rows that share their {needs.correspondence}, "

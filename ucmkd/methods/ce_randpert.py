@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from ucmkd.methods import base
+from ucmkd.methods import base, ce_matched
 
 if TYPE_CHECKING:
     from ucmkd.training.network import FunctionalNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(ce_matched.Settings):
     """``inner_rate``: the size of the move of each weight; ``passes`` as in ``ce_matched``."""
 
     inner_rate: float = 1e-5
-    passes: int = 3
 
 
 class Method(base.Method[Settings]):

@@ -7,8 +7,8 @@ distillation gives beyond this is what pairs are worth.
 from torch import Tensor, nn
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of, class_mean_logits
-from ucmkd.methods.shared.soft_targets import SoftTargetSettings, soft_target_losses
+from ucmkd.methods.shared.class_statistics import bank_of
+from ucmkd.methods.shared.soft_targets import SoftTargetSettings, class_targets, soft_target_losses
 
 
 class Method(base.Method[SoftTargetSettings]):
@@ -19,7 +19,7 @@ class Method(base.Method[SoftTargetSettings]):
     Settings = SoftTargetSettings
 
     def prepare(self, context: base.Context) -> nn.Module | None:
-        self._targets = class_mean_logits(bank_of(context), context.classes, self.settings.temperature)
+        self._targets = class_targets(bank_of(context), context.classes, self.settings)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:

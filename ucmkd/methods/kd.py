@@ -8,9 +8,9 @@ row corresponds, the class-mean soft labels themselves stand in, as ``class_mean
 from torch import Tensor, nn
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of, class_mean_logits
+from ucmkd.methods.shared.class_statistics import bank_of
 from ucmkd.methods.shared.feature_alignment import teacher_rows
-from ucmkd.methods.shared.soft_targets import SoftTargetSettings, soft_target_losses
+from ucmkd.methods.shared.soft_targets import SoftTargetSettings, class_targets, soft_target_losses
 
 
 class Method(base.Method[SoftTargetSettings]):
@@ -22,7 +22,7 @@ class Method(base.Method[SoftTargetSettings]):
     Settings = SoftTargetSettings
 
     def prepare(self, context: base.Context) -> nn.Module | None:
-        self._class_targets = class_mean_logits(bank_of(context), context.classes, self.settings.temperature)
+        self._class_targets = class_targets(bank_of(context), context.classes, self.settings)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:

@@ -15,6 +15,10 @@ class Settings:
 
     smoothing: float = 0.1
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"smoothing is {self.smoothing}; it must lie in [0, 1)")
+
 
 class Method(base.Method[Settings]):
     """Label smoothing (Szegedy et al., CVPR 2016)."""

@@ -15,7 +15,7 @@ from ucmkd.data.pairing import Pair, read_pair
 from ucmkd.data.sampling import sampler_for
 from ucmkd.evaluation.metrics import reliability, score
 from ucmkd.files import read_json
-from ucmkd.methods.base import load_method, method_class
+from ucmkd.methods.base import load_method, method_class, refuse_unless_provided
 from ucmkd.seeding import generator_for, seed_for
 from ucmkd.settings import build, plain
 from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
@@ -69,6 +69,15 @@ def distill(
         Fields of the two recipes, ``student`` and ``teacher``.
     device, code, folder : str
         As for :func:`ucmkd.training.teacher.train_teachers`.
+
+    Raises
+    ------
+    ConfigError
+        If the method needs what the regime does not give.
+    DataError
+        If a file is missing or damaged.
+    TrainingError
+        If a loss is not finite.
     """
     cell = Cell(pair, regime, method, variant, control, dict(settings), dict(model), recipes)
     learning, teaching, split = (
@@ -76,6 +85,7 @@ def distill(
         read_prepared(teacher_data),
         read_pair(pair_folder),
     )
+    refuse_unless_provided(method, method_class(method), split.regime)
     teachers = {record["seed"]: record["digest"] for record in read_json(f"{teacher_folder}/records.json")}
     facts = {"cell": cell.facts(), "device": device, "code": code,
              "data": [learning.card["sha256"], teaching.card["sha256"]],

@@ -62,6 +62,11 @@ wildcard_constraints:
     block=r"\d+",
 
 
+def root_of(wildcards, output):
+    """Find the folder that holds results/: this one, or where Snakemake keeps copies of files in a remote storage."""
+    return output[0][: output[0].rindex("results/")] or "."
+
+
 def prepare_spec(wildcards):
     return specs.text(specs.prepare(BENCHMARK, wildcards.dataset))
 

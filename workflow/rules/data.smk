@@ -15,9 +15,10 @@ rule prepare_dataset:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=60,
     params:
+        root=root_of,
         spec=prepare_spec,
         code=lambda wildcards: source_digest("ucmkd.data.base", f"ucmkd.data.datasets.{wildcards.dataset}"),
     message:
         "Prepare {wildcards.dataset}"
     shell:
-        "python -m ucmkd.jobs prepare {params.spec:q} > {log} 2>&1"
+        "python -m ucmkd.jobs prepare {params.spec:q} --root {params.root:q} > {log} 2>&1"

@@ -24,8 +24,9 @@ rule distill:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
+        root=root_of,
         spec=distill_spec,
     message:
         "Train {wildcards.method} ({wildcards.variant}) on {wildcards.pair}, regime {wildcards.regime}, block {wildcards.block}"
     shell:
-        "python -m ucmkd.jobs distill {params.spec:q} > {log} 2>&1"
+        "python -m ucmkd.jobs distill {params.spec:q} --root {params.root:q} > {log} 2>&1"

@@ -20,9 +20,10 @@ rule pair_up:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=10,
     params:
+        root=root_of,
         spec=pair_up_spec,
         code=source_digest("ucmkd.data.pairing"),
     message:
         "Pair up {wildcards.pair}, regime {wildcards.regime}"
     shell:
-        "python -m ucmkd.jobs pair_up {params.spec:q} > {log} 2>&1"
+        "python -m ucmkd.jobs pair_up {params.spec:q} --root {params.root:q} > {log} 2>&1"

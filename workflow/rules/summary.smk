@@ -15,13 +15,14 @@ rule summarise:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
     params:
+        root=root_of,
         spec=specs.text(specs.summarise(BENCHMARK)),
         code=source_digest("ucmkd.evaluation.summarise"),
     message:
         "Summarise all runs"
     # The list of runs outgrows a command line, so it comes by standard input.
     shell:
-        "python -m ucmkd.jobs summarise - <<< {params.spec:q} > {log} 2>&1"
+        "python -m ucmkd.jobs summarise - --root {params.root:q} <<< {params.spec:q} > {log} 2>&1"
 
 
 rule plot_figures:
@@ -50,9 +51,10 @@ rule plot_figures:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=30,
     params:
+        root=root_of,
         spec=specs.text(specs.figures()),
         code=source_digest("ucmkd.figures.draw", *(f"ucmkd.figures.{figure}" for figure in figure_names())),
     message:
         "Draw the figures"
     shell:
-        "python -m ucmkd.jobs figures {params.spec:q} > {log} 2>&1"
+        "python -m ucmkd.jobs figures {params.spec:q} --root {params.root:q} > {log} 2>&1"

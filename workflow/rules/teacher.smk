@@ -20,8 +20,9 @@ rule train_teacher:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
+        root=root_of,
         spec=teacher_spec,
     message:
         "Train teachers of {wildcards.pair}, pool {wildcards.pool}, block {wildcards.block}"
     shell:
-        "python -m ucmkd.jobs teacher {params.spec:q} > {log} 2>&1"
+        "python -m ucmkd.jobs teacher {params.spec:q} --root {params.root:q} > {log} 2>&1"

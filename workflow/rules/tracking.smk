@@ -18,10 +18,11 @@ rule publish_runs:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=60,
     params:
+        root=root_of,
         spec=specs.text(specs.publish(BENCHMARK)),
         code=source_digest("ucmkd.tracking.publish"),
     message:
         "Publish all runs"
     # As for summarise, the list of runs comes by standard input.
     shell:
-        "python -m ucmkd.jobs publish - <<< {params.spec:q} > {log} 2>&1"
+        "python -m ucmkd.jobs publish - --root {params.root:q} <<< {params.spec:q} > {log} 2>&1"

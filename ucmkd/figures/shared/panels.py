@@ -20,7 +20,7 @@ _PANEL_WIDTH = 2.5
 _AROUND = 0.3
 _TITLE = 0.36
 _AXIS_LINE = 0.14
-_LEGEND_LINE = 0.152
+_LEGEND_LINE = 0.149
 _CHARACTER = 0.0555
 
 
@@ -121,13 +121,18 @@ def _explain_below(figure: Figure, axis: str, legend: Sequence[Artist], *, centr
     lines = axis.split("\n")
     name = _AXIS_LINE * len(lines) + 0.06
     per_line = max(1, int(width / (0.55 + _CHARACTER * max(len(str(each.get_label())) for each in legend))))
-    key = _LEGEND_LINE * -(-len(legend) // per_line) + 0.08
+    key = _LEGEND_LINE * -(-len(legend) // per_line) + 0.04
     height = above + name + key
     figure.set_size_inches(width, height)
     figure.set_layout_engine("constrained", rect=(0, (name + key) / height, 1, above / height))
     half = 0.033 * max(len(line) for line in lines)
     figure.text(
-        min(centre, width - half) / width, (name + key) / height, axis, ha="center", va="top", fontsize=8
+        min(centre, width - half) / width,
+        (name + key - 0.04) / height,
+        axis,
+        ha="center",
+        va="top",
+        fontsize=8,
     )
     explained = figure.legend(
         handles=list(legend),

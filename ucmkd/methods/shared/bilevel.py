@@ -31,6 +31,13 @@ class UcmkdSettings(AlignmentSettings, LabelSettings):
     label_smoothing: float | None = None
     clip_norm: float | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_smoothing is not None and not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {self.label_smoothing}; it must lie in [0, 1)")
+        if self.clip_norm is not None and not self.clip_norm >= 0:
+            raise ValueError(f"clip_norm is {self.clip_norm}; it must be at least 0")
+
 
 @dataclass(frozen=True, kw_only=True)
 class BilevelSettings(UcmkdSettings):
@@ -62,8 +69,11 @@ class BilevelSettings(UcmkdSettings):
     inner_statistics: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.n1, self.n2) < 0:
             raise ValueError(f"n1 and n2 are {self.n1} and {self.n2}; they count steps")
+        if self.inner_rate is not None and not self.inner_rate > 0:
+            raise ValueError(f"inner_rate is {self.inner_rate}; it must be above 0")
 
 
 U = TypeVar("U", bound=UcmkdSettings)

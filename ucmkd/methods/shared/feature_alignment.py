@@ -34,6 +34,12 @@ class AlignmentSettings:
     debias: Literal["none", "sinkhorn_divergence"] = "none"
     label_cost: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not self.reg > 0:
+            raise ValueError(f"reg is {self.reg}; it must be above 0")
+        if not self.label_cost >= 0:
+            raise ValueError(f"label_cost is {self.label_cost}; it must be at least 0")
+
 
 def feature_alignment(features: Tensor, batch: Batch, settings: AlignmentSettings) -> Tensor:
     r"""Transport cost :math:`\langle\pi^\star, M\rangle` between student features and the batch's teacher rows.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ucmkd.methods.base import Batch, Outputs
-from ucmkd.methods.shared.class_statistics import matched_mean
+from ucmkd.methods.base import Batch, Outputs, TeacherBank
+from ucmkd.methods.shared.class_statistics import class_mean_logits, class_means, matched_mean
 from ucmkd.methods.shared.divergences import Kind, divergence
 
 
@@ -31,8 +31,22 @@ class SoftTargetSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
             raise ValueError(f"weight is {self.weight}; it must lie in [0, 1]")
+        if not 0 <= self.mixing <= 1:
+            raise ValueError(f"mixing is {self.mixing}; it must lie in [0, 1]")
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0")
+
+
+def class_targets(bank: TeacherBank, classes: int, settings: SoftTargetSettings) -> Tensor:
+    """Give the target logits of each class: of its mean softened prediction, or the mean for ``mse_logit``.
+
+    Returns
+    -------
+    Tensor, shape (classes, classes)
+    """
+    if settings.divergence == "mse_logit":
+        return class_means(bank.logits, bank.labels, classes)
+    return class_mean_logits(bank, classes, settings.temperature)
 
 
 def soft_target_losses(
