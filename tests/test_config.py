@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -395,6 +394,6 @@ def test_the_schema_knows_the_fields_of_a_recipe():
     assert list(schema()["$defs"]["recipe"]["properties"]) == fields
 
 
-def test_the_rules_of_pairs_and_the_definitions_agree():
-    rules = {path.stem for path in Path(ROOT / "workflow" / "rules" / "pairs").glob("*.smk")}
-    assert rules == set(load()["pairs"])
+def test_every_pair_of_the_default_configuration_has_a_rule():
+    rules = {path.stem for path in (ROOT / "workflow" / "rules" / "pairs").glob("*.smk")}
+    assert rules >= set(load()["pairs"])

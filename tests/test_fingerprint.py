@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ucmkd.errors import ConfigError
-from ucmkd.fingerprint import ROOT, _read, source_digest
+from ucmkd.fingerprint import ROOT, _read, source_digest, text_digest
 
 LOSS = '''"""A loss."""
 
@@ -150,3 +150,13 @@ def test_every_module_of_the_project_has_a_digest():
         ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "ucmkd").rglob("*.py")
     ]
     assert all(source_digest(module.removesuffix(".__init__")) for module in modules)
+
+
+def test_texts_count_letter_by_letter_and_in_any_order(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("a")
+    two.write_text("b")
+    before = text_digest(one, two)
+    assert text_digest(two, one) == before
+    two.write_text("b ")
+    assert text_digest(one, two) != before

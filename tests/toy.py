@@ -157,13 +157,15 @@ class ToyPair:
         *,
         settings: Mapping[str, Any] | None = None,
         student: Network | None = None,
+        supply: Supply | None = None,
         seed: int = 0,
         **changes: Any,
     ) -> Runner:
-        """Make the runner of a method, which may be given by name; ``changes`` are those of the recipe."""
+        """Make the runner of a method, which may be given by name; ``changes`` are those of both recipes."""
         made = load_method(method, settings) if isinstance(method, str) else method
         recipe = made.recipe(Recipes(STUDENT.changed(**changes), TEACHER.changed(**changes)))
-        supply = self.supply(regime, with_teacher=bool(made.needs.teacher), batch_size=recipe.batch_size)
+        if supply is None:
+            supply = self.supply(regime, with_teacher=bool(made.needs.teacher), batch_size=recipe.batch_size)
         return Runner(student or network(), made, recipe, supply, seed=seed, device="cpu")
 
     def meetings(self, regime: str = "class_cond", epoch: int = 1) -> Iterator[Meeting]:

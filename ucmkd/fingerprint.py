@@ -50,6 +50,12 @@ def source_digest(*modules: str, root: Path = ROOT) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def text_digest(*paths: Path) -> str:
+    """Hash files that are read as they are, templates and captions."""
+    text = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in sorted(paths))
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
 @functools.cache
 def _read(module: str, root: Path) -> tuple[str, frozenset[str]]:
     """Hash one module and list the modules beside it that it imports, parent packages included."""

@@ -9,10 +9,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ucmkd.blocks import run_folders, run_keys, teacher_folders
 from ucmkd.errors import ConfigError, UcmkdError
+
+CAPTIONS = Path(__file__).resolve().parents[1] / "workflow" / "report"
 
 
 def prepare(*, dataset: str, settings: dict[str, Any], folder: str) -> None:
@@ -59,6 +62,13 @@ def figures(**spec: Any) -> None:
     draw_all(**spec)
 
 
+def report(**spec: Any) -> None:
+    """Put figures and tables on one page."""
+    from ucmkd.report.build import build_report
+
+    build_report(captions_folder=CAPTIONS, **spec)
+
+
 def publish(*, cells: list[str], teachers: list[str], seeds: int, **places: Any) -> None:
     """Show finished runs in MLflow."""
     from ucmkd.tracking import publish
@@ -67,7 +77,7 @@ def publish(*, cells: list[str], teachers: list[str], seeds: int, **places: Any)
 
 
 VERBS: dict[str, Callable[..., None]] = {
-    verb.__name__: verb for verb in (prepare, pair_up, teacher, distill, summarise, figures, publish)
+    verb.__name__: verb for verb in (prepare, pair_up, teacher, distill, summarise, figures, report, publish)
 }
 
 

@@ -5,6 +5,7 @@ holds the digest of the code that the job runs.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ucmkd.benchmark import Benchmark
@@ -21,8 +22,8 @@ benchmark does not train its teachers again."""
 
 
 def text(spec: Spec) -> str:
-    """Write a specification the same way every time, on one line."""
-    return json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Write a specification on one line."""
+    return json.dumps(spec, separators=(",", ":"), allow_nan=False)
 
 
 def prepare(benchmark: Benchmark, dataset: str) -> Spec:
@@ -105,6 +106,16 @@ def summarise(benchmark: Benchmark) -> Spec:
 def figures() -> Spec:
     """Tell ``figures`` what to draw from, and where to."""
     return {"summary_folder": "results/summary", "figures_folder": "results/figures"}
+
+
+def report(config: Mapping[str, Any]) -> Spec:
+    """Tell ``report`` what to put together; the page shows the configuration."""
+    return {
+        "summary_folder": "results/summary",
+        "figures_folder": "results/figures",
+        "config_dict": config,
+        "output": "results/report.html",
+    }
 
 
 def publish(benchmark: Benchmark) -> Spec:

@@ -33,7 +33,9 @@ class Done:
     @property
     def trained(self) -> set[str]:
         """Students that are to be trained, as ``method/variant``."""
-        return {f"{method}/{variant}" for method, variant in re.findall(r"Train (\w+) \((\w+)\)", self.output)}
+        return {
+            f"{method}/{variant}" for method, variant in re.findall(r"Train (\w+) \((\w+)\)", self.output)
+        }
 
 
 def copy_tree(folder: Path) -> Path:
@@ -52,7 +54,13 @@ def call_snakemake(folder: Path, *words: str) -> Done:
     command = [sys.executable, "-m", "snakemake", *words]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     return Done(done.returncode, done.stdout)
 

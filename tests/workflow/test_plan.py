@@ -6,7 +6,6 @@ import pytest
 
 from ucmkd.benchmark import Benchmark
 from ucmkd.config import ROOT, load
-from ucmkd.evaluation.tables import NAMES
 from ucmkd.figures.draw import figure_names
 
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -59,12 +58,6 @@ def test_a_wrong_configuration_stops_before_any_job_with_one_message(snakemake, 
     assert not (tree / "results").exists()
 
 
-def test_a_run_that_nobody_asked_for_is_refused(snakemake, tree):
-    done = snakemake(tree, "-n", "results/runs/handwritten_spoken/alone/kd/default/block0/records.json")
-    assert done.code == 1
-    assert "no such cell in this configuration" in done.output
-
-
 def test_lint_is_silent(snakemake, tree):
     done = snakemake(tree, "--lint")
     assert "Congratulations, your workflow is in a good condition!" in done.output, done.output
@@ -83,13 +76,6 @@ def test_every_rule_that_computes_has_all_directives():
             missing = [directive for directive in wanted if f"\n    {directive}:" not in rule]
             assert not missing, (path.name, missing)
             assert rule.split("\n")[1].strip().startswith('"""'), path.name
-
-
-def test_the_workflow_knows_every_table():
-    common = (ROOT / "workflow" / "rules" / "common.smk").read_text()
-    listed = re.search(r"TABLE_NAMES = \[(.*?)\]", common, re.DOTALL)
-    assert listed
-    assert re.findall(r'"(\w+)"', listed[1]) == list(NAMES)
 
 
 def test_every_figure_has_a_caption():

@@ -94,8 +94,8 @@ def pair_up(
     Raises
     ------
     DataError
-        If the label spaces differ, an instance stands in two splits, or no teacher row is left that the regime
-        could use.
+        If the label spaces differ, an instance stands in two splits, or no teacher row is left that the
+        regime could use.
     """
     rule, teaching, learning = find_regime(regime), read_prepared(teacher), read_prepared(student)
     _check(pair, teaching, learning)

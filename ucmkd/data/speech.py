@@ -1,9 +1,9 @@
 """Spoken words from eSpeak NG, the same to the last bit whatever was said before.
 
-The synthesiser keeps state from one utterance to the next: an index into its table of pitch flutter, the phase
-of its oscillators, its echo, and a random generator that it seeds from the clock. Nothing in its interface resets
-the first of them, so the library is loaded afresh for every utterance (a millisecond), and its generator seeded.
-The voices ``caleb`` and ``Reed`` also draw from the generator of the C library and are refused.
+The synthesiser keeps state from one utterance to the next: an index into its table of pitch flutter, the
+phase of its oscillators, its echo, and a random generator that it seeds from the clock. Nothing in its
+interface resets the first of them, so the library is loaded afresh for every utterance (a millisecond), and
+its generator seeded. The voices ``caleb`` and ``Reed`` also draw from the C library's and are refused.
 """
 
 import ctypes

@@ -5,10 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from ucmkd import evaluation
+from ucmkd.data.regimes import ALONE
 from ucmkd.errors import RecordError
 from ucmkd.files import atomic_file
 
 Tables = dict[str, pd.DataFrame]
+Block = tuple[str, str]
+"""A pair and a regime."""
 
 
 def write_table(folder: str | Path, name: str, table: pd.DataFrame) -> None:
@@ -33,3 +36,16 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
     except FileNotFoundError:
         raise RecordError(f"{path}: no such table; run the rule that summarises the records") from None
+
+
+def regimes_by_pair(tables: Tables) -> dict[str, list[str]]:
+    """List the regimes of every pair, in the order of the runs; ``alone`` only where there is no other."""
+    cells = tables["costs"][["pair", "regime"]].drop_duplicates()
+    regimes = {str(pair): list(map(str, rows)) for pair, rows in cells.groupby("pair", sort=False).regime}
+    return {pair: [each for each in rows if each != ALONE] or [ALONE] for pair, rows in regimes.items()}
+
+
+def of_block(table: pd.DataFrame, block: Block) -> pd.DataFrame:
+    """Select a block's rows of a table, with those of the students that train alone on the same pair."""
+    pair, regime = block
+    return table[(table.pair == pair) & table.regime.isin([regime, ALONE])]

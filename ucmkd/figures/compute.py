@@ -11,11 +11,12 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from ucmkd.data.regimes import ALONE
 from ucmkd.evaluation.baselines import REFERENCE
+from ucmkd.evaluation.headline import signed
 from ucmkd.evaluation.tables import Tables
 from ucmkd.figures.shared.gains import NO_REFERENCE, each, reference_gains, usual_range
 from ucmkd.figures.shared.legend import GREY, method_marks
 from ucmkd.figures.shared.panels import by_block, panel_grid
-from ucmkd.figures.style import Look, in_style, looks, signed, statement
+from ucmkd.figures.style import Look, in_style, looks, statement
 
 _HEIGHT = 1.6
 _CELL = ["pair", "regime", "method", "variant"]

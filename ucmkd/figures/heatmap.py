@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ucmkd.evaluation.baselines import REFERENCE
-from ucmkd.evaluation.tables import Tables
+from ucmkd.evaluation.headline import signed
+from ucmkd.evaluation.tables import Block, Tables, of_block
 from ucmkd.figures.shared.gains import NO_REFERENCE, each, reference_gains
-from ucmkd.figures.shared.panels import Block, block_rows, of_block
+from ucmkd.figures.shared.panels import block_rows
 from ucmkd.figures.style import (
     BAD,
     COLUMN_WIDTH,
@@ -21,7 +22,6 @@ from ucmkd.figures.style import (
     controls_last,
     in_style,
     looks,
-    signed,
     statement,
 )
 

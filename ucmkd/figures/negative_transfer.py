@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ucmkd.evaluation.baselines import EQUIVALENT, REFERENCE
+from ucmkd.evaluation.headline import signed
 from ucmkd.evaluation.tables import Tables
 from ucmkd.figures.shared.gains import NO_REFERENCE, each, reference_gains
 from ucmkd.figures.shared.legend import method_labels
 from ucmkd.figures.shared.panels import by_block, panel_grid
-from ucmkd.figures.style import BAD, EVEN, GOOD, Look, controls_last, in_style, looks, signed, statement
+from ucmkd.figures.style import BAD, EVEN, GOOD, Look, controls_last, in_style, looks, statement
 
 _ROW = 0.19
 _COLOURS = {"loss": BAD, "tie": EVEN, "win": GOOD}

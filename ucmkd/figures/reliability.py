@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ucmkd.evaluation.tables import Tables
+from ucmkd.evaluation.tables import Tables, of_block
 from ucmkd.figures.shared.legend import GREY, method_labels, method_lines
-from ucmkd.figures.shared.panels import by_block, of_block, panel_grid
+from ucmkd.figures.shared.panels import by_block, panel_grid
 from ucmkd.figures.style import Look, controls_last, in_style, looks, statement
 
 _CURVE = 1.4

@@ -109,11 +109,6 @@ def controls_last(methods: Iterable[str], given: Mapping[str, Look]) -> list[str
     return sorted(methods, key=lambda method: given[method].control)
 
 
-def signed(value: float) -> str:
-    """Write a gain with its sign and one decimal; zero has no minus."""
-    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
-
-
 def in_style(draw: Callable[[Tables], Figure]) -> Callable[[Tables], Figure]:
     """Draw a figure in the style of all figures, whatever the settings around it."""
 

@@ -6,6 +6,8 @@ from ucmkd.errors import ConfigError
 from ucmkd.models import base
 
 CHANNELS = {"student": (8, 16), "teacher": (16, 32, 64)}
+LARGE = 16
+"""Inputs with sides of at least so many pixels are halved by the first convolution."""
 
 
 class ConvNet(base.Encoder):
@@ -18,7 +20,9 @@ class ConvNet(base.Encoder):
         for stage, after in enumerate(channels):
             if stage:
                 stages.append(nn.MaxPool2d(2))
-            stages += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            stride = 2 if stage == 0 and min(shape[1:]) >= LARGE else 1
+            convolution = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+            stages += [convolution, nn.BatchNorm2d(after), nn.ReLU()]
             before = after
         self.stages = nn.Sequential(*stages)
         self.pool = nn.AdaptiveAvgPool2d(2)

@@ -1,10 +1,12 @@
 """Train the teachers of a pair, and say once what each says of every sample."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -156,8 +158,8 @@ def _outputs(network: Network, inputs: Inputs) -> dict[str, NDArray[np.float32]]
     return {
         "features": said.features.cpu().numpy(),
         "logits": said.logits.cpu().numpy(),
-        "head_weight": network.head.weight.detach().cpu().numpy(),
-        "head_bias": network.head.bias.detach().cpu().numpy(),
+        "head_weight": network.head.weight.detach().cpu().numpy().copy(),
+        "head_bias": network.head.bias.detach().cpu().numpy().copy(),
     }
 
 
@@ -208,11 +210,12 @@ def read_teacher(folder: str | Path, seed: int, *, untrained: bool = False) -> C
     try:
         with np.load(path, allow_pickle=False) as arrays:
             cached = CachedTeacher(**{name: arrays[prefix + name] for name in names}, record=record)
-        weights = load_file(folder / "models" / f"seed{seed}.safetensors")
-    except (OSError, ValueError, KeyError, EOFError, SafetensorError) as error:
-        raise DataError(f"{path}: {error}; delete the block's folder and run again") from None
-    said = cached.features @ cached.head_weight.T + cached.head_bias
-    same_head = untrained or np.array_equal(weights["head.weight"].numpy(), cached.head_weight)
+        head = load_file(folder / "models" / f"seed{seed}.safetensors")["head.weight"].numpy()
+        said = cached.features @ cached.head_weight.T + cached.head_bias
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, SafetensorError) as error:
+        raise DataError(f"{path}, or the weights beside it: {error}; "
+                        "delete the block's folder and run again") from None  # fmt: skip
+    same_head = untrained or np.array_equal(head, cached.head_weight)
     if not same_head or not np.allclose(said, cached.logits, rtol=1e-3, atol=1e-3):
         raise DataError(
             f"{path}: not the outputs of the stored weights; delete the block's folder and run again"

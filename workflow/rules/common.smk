@@ -7,12 +7,12 @@ from pathlib import Path
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
 
-from ucmkd import config as configuration, specs
+from ucmkd import config as configuration, evaluation, specs
 from ucmkd.benchmark import Benchmark
 from ucmkd.blocks import run_folders, teacher_folders
 from ucmkd.errors import UcmkdError
 from ucmkd.figures.draw import figure_names
-from ucmkd.fingerprint import source_digest
+from ucmkd.fingerprint import source_digest, text_digest
 
 # Jobs run `python -m ucmkd.jobs`: with this interpreter (unless Snakemake activates a conda environment) and this
 # source tree, in any working directory and on any node.
@@ -37,19 +37,7 @@ BENCHMARK = read_benchmark()
 GPU = {"gpu": 1} if BENCHMARK.device == "cuda" else {}
 PAIR_RULES = sorted(Path(workflow.basedir).glob("rules/pairs/*.smk"))
 FIGURE_FILES = expand("results/figures/{figure}.{kind}", figure=figure_names(), kind=["png", "svg"])
-TABLE_NAMES = [
-    "scores",
-    "comparisons",
-    "ablations",
-    "across",
-    "ranks",
-    "costs",
-    "history",
-    "reliability",
-    "teachers",
-    "environment",
-]
-TABLES = expand("results/summary/{table}.csv", table=TABLE_NAMES)
+TABLES = expand("results/summary/{table}.csv", table=evaluation.TABLES)
 
 
 wildcard_constraints:

@@ -58,3 +58,31 @@ rule plot_figures:
         "Draw the figures"
     shell:
         "python -m ucmkd.jobs figures {params.spec:q} --root {params.root:q} > {log} 2>&1"
+
+
+rule write_report:
+    """Put figures and tables on one page that needs nothing else."""
+    input:
+        TABLES,
+        expand("results/figures/{figure}.svg", figure=figure_names()),
+    output:
+        "results/report.html",
+    log:
+        "results/logs/report.log",
+    benchmark:
+        "results/timings/report.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=30,
+    params:
+        root=root_of,
+        spec=specs.text(specs.report(config)),
+        code=source_digest("ucmkd.report.build"),
+        words=text_digest(*ROOT.glob("workflow/report/*.rst"), *ROOT.glob("ucmkd/report/*.j2")),
+    message:
+        "Write the report"
+    shell:
+        "python -m ucmkd.jobs report {params.spec:q} --root {params.root:q} > {log} 2>&1"

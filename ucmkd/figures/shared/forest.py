@@ -13,9 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ucmkd.evaluation.baselines import EQUIVALENT
+from ucmkd.evaluation.headline import signed
+from ucmkd.evaluation.tables import Block
 from ucmkd.figures.shared.gains import usual_range
-from ucmkd.figures.shared.panels import Block, Panel, Rows, panel_grid
-from ucmkd.figures.style import EVEN, Look, signed
+from ucmkd.figures.shared.panels import Panel, Rows, panel_grid
+from ucmkd.figures.style import EVEN, Look
 
 MARGIN = 100 * EQUIVALENT["accuracy"]
 _ROW = 0.2

@@ -8,11 +8,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ucmkd.data.regimes import ALONE
-from ucmkd.evaluation.tables import Tables
+from ucmkd.evaluation.tables import Block, Tables, of_block, regimes_by_pair
 from ucmkd.figures.style import COLUMN_WIDTH, PAGE_WIDTH
 
-Block = tuple[str, str]
 Rows = list[list[Block]]
 
 _FLOW = 3
@@ -35,25 +33,12 @@ class Panel:
 
 
 def block_rows(tables: Tables) -> Rows:
-    """Arrange the blocks of a summary: a row for each pair, or rows of three where pairs have one regime.
-
-    A pair whose students all train alone counts as one block.
-    """
-    cells = tables["costs"][["pair", "regime"]].drop_duplicates()
-    rows = []
-    for pair, regimes in cells.groupby("pair", sort=False).regime:
-        met = [regime for regime in regimes if regime != ALONE]
-        rows.append([(str(pair), regime) for regime in met or [ALONE]])
+    """Arrange the blocks of a summary: a row for each pair, or rows of three where pairs have one regime."""
+    rows = [[(pair, regime) for regime in regimes] for pair, regimes in regimes_by_pair(tables).items()]
     if all(len(row) == 1 for row in rows):
         blocks = [row[0] for row in rows]
         rows = [blocks[start : start + _FLOW] for start in range(0, len(blocks), _FLOW)]
     return rows
-
-
-def of_block(table: pd.DataFrame, block: Block) -> pd.DataFrame:
-    """Select a block's rows of a table, with those of the students that train alone on the same pair."""
-    pair, regime = block
-    return table[(table.pair == pair) & table.regime.isin([regime, ALONE])]
 
 
 def by_block(tables: Tables, table: pd.DataFrame) -> tuple[Rows, dict[Block, pd.DataFrame]]:

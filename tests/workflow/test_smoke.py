@@ -1,0 +1,185 @@
+"""The smoke benchmark, run for real once, and what runs again after a change."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ucmkd.benchmark import Benchmark
+from ucmkd.blocks import run_folders, run_keys
+from ucmkd.config import ROOT, load
+from ucmkd.figures.draw import figure_names
+
+pytestmark = pytest.mark.xdist_group("workflow")
+SMOKE = ("--configfile", "config/smoke.yaml")
+GATHERED = {"summarise": 1, "plot_figures": 1, "write_report": 1, "publish_runs": 1}
+PAPER = Path("ucmkd/methods/ucmkd_paper.py")
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return Benchmark.parse(load([ROOT / "config" / "smoke.yaml"]))
+
+
+@pytest.fixture(scope="module")
+def finished(snakemake, tree):
+    """A copy of the tree in which the smoke benchmark has run."""
+    done = snakemake(tree, "--cores", "2", "smoke", *SMOKE)
+    assert done.code == 0, done.output
+    return tree
+
+
+def plan(snakemake, tree, *words):
+    """Ask what would run."""
+    done = snakemake(tree, "-n", "smoke", *SMOKE, *words)
+    assert done.code == 0, done.output
+    return done
+
+
+@pytest.fixture
+def edited(finished):
+    """Give a function that changes a file of the tree until the test is over."""
+    before = {}
+
+    def edit(path, old, new):
+        file = finished / path
+        before.setdefault(file, file.read_text())
+        assert old in before[file]
+        file.write_text(before[file].replace(old, new, 1))
+
+    yield edit
+    for file, text in before.items():
+        file.write_text(text)
+
+
+def test_every_run_leaves_a_record_its_history_its_predictions_and_its_weights(finished, benchmark):
+    keys = []
+    for folder in run_folders(benchmark.cells, benchmark.seeds):
+        block = finished / folder
+        records = json.loads((block / "records.json").read_text())
+        keys += [record["run_key"] for record in records]
+        seeds = {record["seed"] for record in records}
+        assert set(pd.read_csv(block / "history.csv").seed) == seeds
+        for folder, ending in (("predictions", "npz"), ("models", "safetensors")):
+            assert {f"seed{seed}.{ending}" for seed in seeds} <= {
+                path.name for path in (block / folder).iterdir()
+            }
+        assert not (block / ".partial").exists()
+    assert keys == run_keys(benchmark.cells, benchmark.seeds)
+
+
+def test_the_scores_hold_every_run(finished, benchmark):
+    scores = pd.read_csv(finished / "results/summary/scores.csv")
+    shown = scores.query("split == 'test' and metric == 'accuracy'")
+    keys = (
+        shown.pair
+        + "/"
+        + shown.regime
+        + "/"
+        + shown.method
+        + "/"
+        + shown.variant
+        + "/seed"
+        + shown.seed.astype(str)
+    )
+    assert sorted(keys) == sorted(run_keys(benchmark.cells, benchmark.seeds))
+    assert shown.value.between(0, 1).all()
+
+
+def test_figures_report_and_tracking_are_there(finished):
+    figures = {path.name for path in (finished / "results/figures").iterdir()}
+    assert figures == {f"{name}.{kind}" for name in figure_names() for kind in ("png", "svg")}
+    assert (finished / "results/report.html").stat().st_size > 10_000
+    published = json.loads((finished / "results/tracking/published.json").read_text())
+    assert published["pending"] == []
+    assert published["new"] > 0
+
+
+def test_every_job_has_a_log_and_a_timing(finished):
+    logs = {
+        path.relative_to(finished / "results/logs").with_suffix("")
+        for path in finished.glob("results/logs/**/*.log")
+    }
+    timings = {path.relative_to(finished / "results/timings").with_suffix("")
+               for path in finished.glob("results/timings/**/*.tsv")}  # fmt: skip
+    assert logs == timings
+    assert len(logs) == 3 + 5 + 3 + 9 + 4
+
+
+def test_a_second_run_has_nothing_to_do(snakemake, finished):
+    done = snakemake(finished, "--cores", "2", "smoke", *SMOKE)
+    assert done.code == 0
+    assert "Nothing to be done" in done.output
+
+
+def test_comments_and_docstrings_rerun_nothing(snakemake, finished, edited):
+    edited(PAPER, '"""UCMKD as', '"""The method UCMKD as')
+    edited("ucmkd/training/runner.py", "\nlog = ", "\n# A remark.\nlog = ")
+    assert plan(snakemake, finished).jobs == {}
+
+
+def test_an_edited_method_reruns_its_cells_and_what_gathers_runs(snakemake, finished, edited):
+    edited("ucmkd/methods/kd.py", 'label = "KD"', 'label = "Knowledge distillation"')
+    done = plan(snakemake, finished)
+    assert done.jobs == GATHERED | {"distill": 1}
+    assert done.trained == {"kd/default"}
+
+
+def test_an_edited_figure_draws_anew_and_trains_nothing(snakemake, finished, edited):
+    edited("ucmkd/figures/gain.py", "(points)", "[points]")
+    assert plan(snakemake, finished).jobs == {name: 1 for name in GATHERED if name != "summarise"}
+
+
+def test_a_lost_block_is_trained_again_alone(snakemake, finished, benchmark):
+    folder = finished / "results/runs/handwritten_profiles/paired/kd/default/block0"
+    record = folder / "records.json"
+    hidden = record.rename(folder / "hidden.json")
+    try:
+        assert plan(snakemake, finished).trained == {"kd/default"}
+    finally:
+        hidden.rename(record)
+
+
+def test_a_changed_setting_reruns_its_variant_alone(snakemake, finished, edited):
+    edited("config/config.yaml", "no_alignment: {n1: 0}", "no_alignment: {n1: 0, n2: 2}")
+    done = plan(snakemake, finished)
+    assert done.jobs == GATHERED | {"distill": 1}
+    assert done.trained == {"ucmkd_paper/no_alignment"}
+
+
+def test_an_interrupted_block_goes_on_from_the_first_missing_seed(finished, benchmark):
+    from ucmkd import specs
+
+    cell = benchmark.cells["handwritten_profiles/paired/kd/default"]
+    spec = specs.distill(benchmark, cell, 0)
+    spec["folder"] = "results/interrupted/block0"
+    spec["recipes"]["student"]["epochs"] = 40
+    command = [sys.executable, "-m", "ucmkd.jobs", "distill", specs.text(spec)]
+    first = subprocess.Popen(command, cwd=finished, stderr=subprocess.DEVNULL)
+    part = finished / spec["folder"] / ".partial/seed0/record.json"
+    while not part.exists():
+        assert first.poll() is None, "ended before it could be interrupted"
+        time.sleep(0.01)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    before = part.read_text()
+    second = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=True)
+    records = json.loads((finished / spec["folder"] / "records.json").read_text())
+    assert records[0] == json.loads(before)
+    assert [record["seed"] for record in records] == [0, 1]
+    assert "seed 0 (1 of 2): already there" in second.stderr
+
+
+def test_a_failed_job_shows_the_end_of_its_log_and_ends_with_1(snakemake, finished, tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("datasets: {spoken_digits: {train_voices: [nobody]}}\n")
+    where = ("--snakefile", str(finished / "workflow/Snakefile"), "--configfile", str(wrong))
+    done = snakemake(tmp_path, "--cores", "1", "results/data/spoken_digits/card.json", *where)
+    assert done.code == 1
+    assert "nobody" in done.output.split("Logfile")[-1]

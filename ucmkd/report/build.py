@@ -1,0 +1,114 @@
+"""Write the report, one HTML file with everything in it."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ucmkd.errors import RecordError
+from ucmkd.evaluation.baselines import REFERENCE
+from ucmkd.evaluation.headline import headline_results
+from ucmkd.evaluation.tables import read_tables
+from ucmkd.files import write_text
+from ucmkd.report import sections, statements
+from ucmkd.report.captions import read_caption
+
+FIRST = (
+    "gain",
+    "heatmap",
+    "negative_transfer",
+    "ablation",
+    "compute",
+    "alignment",
+    "learning",
+    "reliability",
+    "ranks",
+)
+"""The order in which figures are told; others follow by name."""
+
+GRIDS = ("comparisons", "baselines", "other_metrics", "across", "teachers", "costs", "environment")
+"""Functions of ``ucmkd.report.sections``, each a table of the page."""
+
+MACHINE_KEYS = ("data", "device", "tracking")
+"""Parts of the configuration that say where things are, not what is measured; the page leaves them out."""
+
+
+def build_report(
+    summary_folder: str | Path,
+    figures_folder: str | Path,
+    captions_folder: str | Path,
+    config_dict: Mapping[str, Any],
+    output: str | Path,
+) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    summary_folder : path
+        Tables, see ``ucmkd.evaluation.TABLES``.
+    figures_folder : path
+        Figures as SVG.
+    captions_folder : path
+        A caption for each figure, ``<figure>.rst``, and ``workflow.rst``.
+    config_dict : mapping
+        The configuration of the benchmark. What only concerns the machine is neither shown nor part of the
+        digest, so that equal digests mean equal questions.
+    output : path
+
+    Raises
+    ------
+    RecordError
+        If a table or a caption is missing, or there is no figure.
+    """
+    tables = read_tables(summary_folder)
+    config = {key: value for key, value in config_dict.items() if key not in MACHINE_KEYS}
+    page = _template().render(
+        introduction=read_caption(captions_folder, "workflow"),
+        facts=statements.facts(tables, digest(config)),
+        findings=statements.findings(tables),
+        headline=headline_results(tables),
+        reference=REFERENCE,
+        figures=_figures(Path(figures_folder), Path(captions_folder)),
+        ranks=statements.ranks(tables),
+        grids={name: getattr(sections, name)(tables) for name in GRIDS},
+        config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+    )
+    write_text(output, page)
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """Give a name to a configuration that changes with any of its values."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _figures(folder: Path, captions_folder: Path) -> list[dict[str, Any]]:
+    names = {path.stem: path for path in folder.glob("*.svg")}
+    if not names:
+        raise RecordError(f"{folder}: no figures; run the rule that draws them")
+    ordered = [name for name in FIRST if name in names] + sorted(names.keys() - set(FIRST))
+    return [
+        {
+            "name": name,
+            "title": name.replace("_", " ").capitalize(),
+            "image": "data:image/svg+xml;base64," + base64.b64encode(names[name].read_bytes()).decode(),
+            "caption": read_caption(captions_folder, name),
+        }
+        for name in ordered
+    ]
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
