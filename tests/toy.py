@@ -15,12 +15,12 @@ from ucmkd.data.base import Prepared, Samples, read_prepared, write_prepared
 from ucmkd.data.pairing import Pair, pair_up, read_pair
 from ucmkd.data.sampling import Meeting, sampler_for
 from ucmkd.methods.base import Batch, Context, Method, NoSettings, TeacherBank, TeacherRows, load_method
+from ucmkd.settings import plain
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.monitor import Monitor
 from ucmkd.training.network import Network, Project, build_network
 from ucmkd.training.recipe import Recipe, Recipes
 from ucmkd.training.runner import Runner, Supply
-from ucmkd.settings import plain
 from ucmkd.training.teacher import CachedTeacher
 
 CLASSES = ("circle", "line", "point", "square")
@@ -83,7 +83,9 @@ def context(bank: TeacherBank | None, *, seed: int = 0) -> Context:
     return Context(len(CLASSES), WIDTH, bank, torch.Generator().manual_seed(seed))
 
 
-def batch(inputs: torch.Tensor, labels: torch.Tensor, teacher: TeacherRows | None, rate: float = 0.05) -> Batch:
+def batch(
+    inputs: torch.Tensor, labels: torch.Tensor, teacher: TeacherRows | None, rate: float = 0.05
+) -> Batch:
     """Give a batch whose task loss is plain cross-entropy."""
 
     def task_loss(logits: torch.Tensor, label_smoothing: float = 0.0) -> torch.Tensor:
@@ -113,7 +115,7 @@ class ToyPair:
         seen, *_ = latent()
         to_features = np.linalg.qr(np.random.default_rng(2).normal(size=(WIDTH, 6)))[0].T
         weight = 1.5 * np.eye(4, 6) @ to_features / 0.36
-        features, bias = seen @ to_features, np.full(4, -1.5**2 / 2 / 0.36)
+        features, bias = seen @ to_features, np.full(4, -(1.5**2) / 2 / 0.36)
         arrays = [a.astype(np.float32) for a in (features, features @ weight.T + bias, weight, bias)]
         return CachedTeacher(*arrays, record={})
 
@@ -137,7 +139,9 @@ class ToyPair:
         split = self.split(regime)
         return self.said.bank(split.teacher.train[split.teacher.meets], self.teacher.labels, "cpu")
 
-    def supply(self, regime: str = "class_cond", *, with_teacher: bool = True, batch_size: int = 32) -> Supply:
+    def supply(
+        self, regime: str = "class_cond", *, with_teacher: bool = True, batch_size: int = 32
+    ) -> Supply:
         """Everything a run in a regime is fed."""
         split = self.split(regime)
         labels = np.where(split.student.labelled, self.student.labels[split.student.train], -1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ucmkd.config import known, no_such
-from ucmkd.data.regimes import ALONE, Regime, find_regime, regime_names
+from ucmkd.data.regimes import ALONE, Regime, alone_in, find_regime, regime_names
 from ucmkd.errors import ConfigError
 from ucmkd.methods.base import load_method, method_class, method_names, refuse_unless_provided
 from ucmkd.settings import plain
@@ -106,7 +106,8 @@ def expand(
             alone = not method_class(method).needs.teacher
             if not (rules or alone):
                 raise ConfigError(f"{place}.regimes: is missing, and '{method}' needs a teacher; name some")
-            for rule in [find_regime(ALONE)] if alone else rules:
+            own = dict.fromkeys(alone_in(rule) for rule in rules or [find_regime(ALONE)])
+            for rule in own if alone else rules:
                 _refuse_impossible(place, pairs[name], rule, method)
                 for variant, values in variants.items():
                     yield Cell(

@@ -146,7 +146,7 @@ def make_record(pair: str, regime: str, method: str, variant: str, seed: int) ->
             "teacher_backwards": 0.0,
             "aux_parameters": 0,
             "parameters": 5000,
-            "ot_iterations": 100.0 if "ot" in method or "ucmkd" in method else 0.0,
+            "ot_iterations": 100.0 if "_ot" in method or "ucmkd" in method else 0.0,
             "step_seconds": 0.002 * passes * (1.15 if taught else 1.0) * (1 + 0.01 * seed),
             "fit_seconds": 1.2 * passes,
         },

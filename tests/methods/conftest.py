@@ -1,6 +1,6 @@
 """Helpers for tests that take single steps of a method."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,6 @@ from tests import toy as make
 from tests.toy import ToyPair
 from ucmkd.methods.base import TeacherRows
 from ucmkd.training.network import Network
-
-State = dict[str, Tensor]
 
 
 @dataclass
@@ -53,10 +51,3 @@ def one_step(toy: ToyPair) -> Callable[..., Step]:
         )
 
     return take
-
-
-@pytest.fixture
-def single_precision() -> Iterator[None]:
-    """Undo a change of the default type."""
-    yield
-    torch.set_default_dtype(torch.float32)

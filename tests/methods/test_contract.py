@@ -36,7 +36,9 @@ def provided(name: str, regime: str) -> bool:
     if regime == ALONE:
         return not cls.needs.teacher
     told_apart = STRENGTH[rule.correspondence] >= STRENGTH[cls.needs.correspondence]
-    return (told_apart or cls.fallback is not None) and not (cls.needs.student_labels and rule.labels == "few")
+    return (told_apart or cls.fallback is not None) and not (
+        cls.needs.student_labels and rule.labels == "few"
+    )
 
 
 CELLS = [(name, regime) for name in method_names() for regime in (ALONE, *regime_names())]
@@ -55,7 +57,7 @@ def prepared(name: str, bank: TeacherBank | None, **settings: Any) -> Method[Any
 def inner_settings(name: str) -> dict[str, float]:
     """Large inner steps whatever the outer rate, for methods that take inner steps."""
     fields = {field.name for field in dataclasses.fields(method_class(name).Settings)}
-    return {key: 0.01 for key in fields & {"inner_rate"}}
+    return dict.fromkeys(fields & {"inner_rate"}, 0.01)
 
 
 @pytest.mark.parametrize("name", method_names())
@@ -89,11 +91,15 @@ class TestEveryMethod:
         assert first.history == again.history
         assert not equal(first.state, toy.runner(name, seed=4).fit().state)
 
-    def test_training_leaves_the_teacher_and_the_global_random_state_alone(self, name: str, toy: ToyPair) -> None:
+    def test_training_leaves_the_teacher_and_the_global_random_state_alone(
+        self, name: str, toy: ToyPair
+    ) -> None:
         supply = toy.supply()
         bank = supply.bank
         assert bank is not None
-        before = [part.clone() for part in (bank.features, bank.logits, bank.labels, bank.head(bank.features))]
+        before = [
+            part.clone() for part in (bank.features, bank.logits, bank.labels, bank.head(bank.features))
+        ]
         random_state = torch.get_rng_state()
         runner = toy.runner(name, supply=supply)
         runner.fit()

@@ -33,11 +33,11 @@ def test_debiased_value_follows_its_definition_at_one_epsilon(rng):
 
     def entropic(p, q):
         cost = feature_cost(p, q, "l2")
-        coupling = entropic_coupling(cost, epsilon, reg_mode="absolute", tol=1e-12, max_iter=10_000)
+        coupling = entropic_coupling(cost, epsilon, reg_mode="absolute", tol=1e-9, max_iter=100_000)
         return regularised_value(cost, coupling)
 
     expected = entropic(x, y) - entropic(x, x) / 2 - entropic(y, y) / 2
-    torch.testing.assert_close(transport_loss(x, y, tol=1e-10, max_iter=10_000, **DEBIASED).value, expected)
+    torch.testing.assert_close(transport_loss(x, y, tol=1e-9, max_iter=100_000, **DEBIASED).value, expected)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -51,14 +51,14 @@ class TestDebiased:
     def test_gradient_vanishes_at_identical_batches(self, metric, rng):
         x = torch.randn(10, 4, generator=rng, dtype=torch.float64)
         moved = x.clone().requires_grad_()
-        loss = transport_loss(moved, x, metric=metric, tol=1e-10, max_iter=100_000, **DEBIASED)
+        loss = transport_loss(moved, x, metric=metric, reg=0.2, tol=1e-9, max_iter=100_000, **DEBIASED)
         loss.value.backward()
         assert moved.grad.abs().max() < 1e-6
 
     def test_is_positive_and_symmetric_for_different_batches(self, metric, rng):
         x = torch.randn(9, 4, generator=rng, dtype=torch.float64)
         y = torch.randn(7, 4, generator=rng, dtype=torch.float64) + 1
-        options = {"metric": metric, "tol": 1e-10, "max_iter": 100_000, **DEBIASED}
+        options = {"metric": metric, "reg": 0.2, "tol": 1e-9, "max_iter": 100_000, **DEBIASED}
         there, back = transport_loss(x, y, **options).value, transport_loss(y, x, **options).value
         assert there > 1e-3
         torch.testing.assert_close(there, back)

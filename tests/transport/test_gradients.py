@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
+from ucmkd.transport.cost import feature_cost
 from ucmkd.transport.divergence import transport_loss
 from ucmkd.transport.sinkhorn import entropic_coupling, regularised_value
 
@@ -41,7 +42,7 @@ class TestUnrolled:
 
 
 @pytest.mark.parametrize("scale", [1, 20, 400])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 2e-5)])
 def test_unrolled_equals_autograd_through_the_log_domain_where_the_kernel_absorbs(
     scale, dtype, tolerance, rng
 ):
@@ -55,7 +56,8 @@ def test_unrolled_equals_autograd_through_the_log_domain_where_the_kernel_absorb
     (expected,) = torch.autograd.grad(((f + g - cost / 0.2).exp() * cost.detach()).sum(), cost)
     own = cost.detach().to(dtype).requires_grad_()
     (few(own, 60).plan * own.detach()).sum().backward()
-    assert (own.grad - expected).abs().max() < tolerance * expected.abs().max()
+    rounding = tolerance * scale  # of the cost in units of epsilon
+    assert (own.grad - expected).abs().max() < rounding * expected.abs().max()
 
 
 def test_unrolled_gradient_of_the_value_approaches_the_envelope_gradient(rng):
@@ -84,20 +86,15 @@ class TestEnvelope:
 
     @pytest.mark.parametrize("metric", ["l1", "l2", "cosine", "chordal", "angular"])
     def test_loss_gradient_is_that_of_the_regularised_value(self, metric, rng):
-        """The two-sided difference quotient of OT_eps against the gradient that the loss reports."""
         x, y, direction = torch.randn(3, 5, 4, generator=rng, dtype=torch.float64)
         x.requires_grad_()
         options = {"metric": metric, "reg": 0.3, "reg_mode": "absolute", "tol": 1e-12, "max_iter": 10_000}
         transport_loss(x, y, **options).value.backward()
 
         def entropic_value(points):
-            # the self-transports of S do not move with y, so differences of S + OT(x, x) / 2 are those of OT
-            with torch.no_grad():
-                from ucmkd.transport.cost import feature_cost
-
-                cost = feature_cost(points, y, metric)
-                coupling = entropic_coupling(cost, 0.3, reg_mode="absolute", tol=1e-13, max_iter=10_000)
-                return regularised_value(cost, coupling).item()
+            cost = feature_cost(points.detach(), y, metric)
+            coupling = entropic_coupling(cost, 0.3, reg_mode="absolute", tol=1e-12, max_iter=10_000)
+            return regularised_value(cost, coupling).item()
 
         step = 1e-5
         slope = (entropic_value(x + step * direction) - entropic_value(x - step * direction)) / (2 * step)

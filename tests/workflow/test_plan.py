@@ -1,14 +1,17 @@
 """What Snakemake plans: exactly the jobs that the configuration asks for, or one message."""
 
+import os
 import re
 
 import pytest
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
 from ucmkd.benchmark import Benchmark
 from ucmkd.config import ROOT, load
 from ucmkd.figures.draw import figure_names
 
-pytestmark = pytest.mark.xdist_group("workflow")
+pytestmark = pytest.mark.xdist_group("plan")
 GATHERED = {"summarise": 1, "plot_figures": 1, "write_report": 1, "publish_runs": 1}
 
 
@@ -63,10 +66,20 @@ def test_lint_is_silent(snakemake, tree):
     assert "Congratulations, your workflow is in a good condition!" in done.output, done.output
 
 
-def test_rules_ask_for_a_gpu_only_when_the_configuration_does():
-    for name in ("teacher", "distill"):
-        rule = (ROOT / "workflow" / "rules" / f"{name}.smk").read_text()
-        assert "**GPU" in rule
+@pytest.mark.parametrize(("device", "rules"), [("cpu", set()), ("cuda", {"train_teacher", "distill"})])
+def test_rules_ask_for_a_gpu_only_when_the_configuration_does(monkeypatch, tmp_path, device, rules):
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # the workflow adds to both; undone after the test
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.chdir(tmp_path)
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as snakemake:
+        plan = snakemake.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(config={"device": device}),
+            snakefile=ROOT / "workflow" / "Snakefile",
+        )
+        plan.dag()
+        asking = {rule.name for rule in plan._workflow.rules if rule.resources.get("gpu").value}
+    assert asking == rules
 
 
 def test_every_rule_that_computes_has_all_directives():

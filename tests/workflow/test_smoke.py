@@ -6,20 +6,20 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from ucmkd import specs
 from ucmkd.benchmark import Benchmark
 from ucmkd.blocks import run_folders, run_keys
 from ucmkd.config import ROOT, load
 from ucmkd.figures.draw import figure_names
+from ucmkd.training.block import PARTS
 
-pytestmark = pytest.mark.xdist_group("workflow")
+pytestmark = pytest.mark.xdist_group("smoke")
 SMOKE = ("--configfile", "config/smoke.yaml")
 GATHERED = {"summarise": 1, "plot_figures": 1, "write_report": 1, "publish_runs": 1}
-PAPER = Path("ucmkd/methods/ucmkd_paper.py")
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,13 @@ def plan(snakemake, tree, *words):
 
 @pytest.fixture
 def edited(finished):
-    """Give a function that changes a file of the tree until the test is over."""
+    """Give a function that adds to a file of the tree until the test is over."""
     before = {}
 
-    def edit(path, old, new):
+    def edit(path, addition):
         file = finished / path
-        before.setdefault(file, file.read_text())
-        assert old in before[file]
-        file.write_text(before[file].replace(old, new, 1))
+        before[file] = file.read_text()
+        file.write_text(before[file] + addition)
 
     yield edit
     for file, text in before.items():
@@ -70,7 +69,6 @@ def test_every_run_leaves_a_record_its_history_its_predictions_and_its_weights(f
             assert {f"seed{seed}.{ending}" for seed in seeds} <= {
                 path.name for path in (block / folder).iterdir()
             }
-        assert not (block / ".partial").exists()
     assert keys == run_keys(benchmark.cells, benchmark.seeds)
 
 
@@ -112,57 +110,42 @@ def test_every_job_has_a_log_and_a_timing(finished):
     assert len(logs) == 3 + 5 + 3 + 9 + 4
 
 
-def test_a_second_run_has_nothing_to_do(snakemake, finished):
+def test_a_second_run_has_nothing_to_do_even_after_remarks(snakemake, finished, edited):
+    edited("ucmkd/methods/ucmkd_paper.py", "\n# A remark.\n")
+    edited("ucmkd/training/runner.py", '\n"""Another remark."""\n')
     done = snakemake(finished, "--cores", "2", "smoke", *SMOKE)
     assert done.code == 0
     assert "Nothing to be done" in done.output
 
 
-def test_comments_and_docstrings_rerun_nothing(snakemake, finished, edited):
-    edited(PAPER, '"""UCMKD as', '"""The method UCMKD as')
-    edited("ucmkd/training/runner.py", "\nlog = ", "\n# A remark.\nlog = ")
-    assert plan(snakemake, finished).jobs == {}
+def test_only_an_edited_method_a_changed_setting_and_a_lost_block_are_trained_again(
+    snakemake, finished, edited
+):
+    edited("ucmkd/methods/kd.py", "\nEDITED = True\n")
+    (finished / "mine.yaml").write_text("variants: {ucmkd_paper: {no_alignment: {n2: 2}}}\n")
+    lost = finished / "results/runs/handwritten_spoken/alone/ce/default/block0/records.json"
+    hidden = lost.rename(finished / "hidden.json")
+    try:
+        done = plan(snakemake, finished, "mine.yaml")
+    finally:
+        hidden.rename(lost)
+    assert done.jobs == GATHERED | {"distill": 3}
+    assert done.trained == {"kd/default", "ucmkd_paper/no_alignment", "ce/default"}
 
 
-def test_an_edited_method_reruns_its_cells_and_what_gathers_runs(snakemake, finished, edited):
-    edited("ucmkd/methods/kd.py", 'label = "KD"', 'label = "Knowledge distillation"')
-    done = plan(snakemake, finished)
-    assert done.jobs == GATHERED | {"distill": 1}
-    assert done.trained == {"kd/default"}
-
-
-def test_an_edited_figure_draws_anew_and_trains_nothing(snakemake, finished, edited):
-    edited("ucmkd/figures/gain.py", "(points)", "[points]")
+def test_an_edited_figure_is_drawn_and_nothing_is_trained(snakemake, finished, edited):
+    edited("ucmkd/figures/gain.py", "\nEDITED = True\n")
     assert plan(snakemake, finished).jobs == {name: 1 for name in GATHERED if name != "summarise"}
 
 
-def test_a_lost_block_is_trained_again_alone(snakemake, finished, benchmark):
-    folder = finished / "results/runs/handwritten_profiles/paired/kd/default/block0"
-    record = folder / "records.json"
-    hidden = record.rename(folder / "hidden.json")
-    try:
-        assert plan(snakemake, finished).trained == {"kd/default"}
-    finally:
-        hidden.rename(record)
-
-
-def test_a_changed_setting_reruns_its_variant_alone(snakemake, finished, edited):
-    edited("config/config.yaml", "no_alignment: {n1: 0}", "no_alignment: {n1: 0, n2: 2}")
-    done = plan(snakemake, finished)
-    assert done.jobs == GATHERED | {"distill": 1}
-    assert done.trained == {"ucmkd_paper/no_alignment"}
-
-
 def test_an_interrupted_block_goes_on_from_the_first_missing_seed(finished, benchmark):
-    from ucmkd import specs
-
     cell = benchmark.cells["handwritten_profiles/paired/kd/default"]
     spec = specs.distill(benchmark, cell, 0)
     spec["folder"] = "results/interrupted/block0"
-    spec["recipes"]["student"]["epochs"] = 40
+    spec["recipes"]["student"]["epochs"] = 200
     command = [sys.executable, "-m", "ucmkd.jobs", "distill", specs.text(spec)]
     first = subprocess.Popen(command, cwd=finished, stderr=subprocess.DEVNULL)
-    part = finished / spec["folder"] / ".partial/seed0/record.json"
+    part = finished / spec["folder"] / PARTS / "seed0" / "record.json"
     while not part.exists():
         assert first.poll() is None, "ended before it could be interrupted"
         time.sleep(0.01)
@@ -173,7 +156,7 @@ def test_an_interrupted_block_goes_on_from_the_first_missing_seed(finished, benc
     records = json.loads((finished / spec["folder"] / "records.json").read_text())
     assert records[0] == json.loads(before)
     assert [record["seed"] for record in records] == [0, 1]
-    assert "seed 0 (1 of 2): already there" in second.stderr
+    assert "seed 0 (1 of 2) is there already" in second.stderr
 
 
 def test_a_failed_job_shows_the_end_of_its_log_and_ends_with_1(snakemake, finished, tmp_path):

@@ -47,7 +47,7 @@ class Regime:
 
 
 ALONE = "alone"
-"""Where methods stand that take nothing from a teacher: they meet no teacher batch, so no regime."""
+"""Where methods stand that take nothing from a teacher and see all labels: no regime touches them."""
 
 _TABLE = {
     regime.name: regime
@@ -63,6 +63,14 @@ _TABLE = {
     )
 }
 _FRACTION = re.compile(r"frac(0\.\d+)")
+
+
+def alone_in(regime: Regime) -> Regime:
+    """Give the regime of methods without a teacher that are compared with those in this one.
+
+    It is ``alone``, unless this regime changes what the student itself is shown.
+    """
+    return regime if regime.labels == "few" else _TABLE[ALONE]
 
 
 def regime_names() -> list[str]:

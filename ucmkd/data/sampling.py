@@ -53,9 +53,8 @@ class Sampler:
 
     def __post_init__(self) -> None:
         if len(self.labels) // max(self.steps(), 1) < 2:
-            raise DataError(f"{len(self.labels)} training samples in batches of at most {self.batch_size}: one "
-                            "would have less than 2, and no statistics; give more samples or a larger "
-                            "batch_size")  # fmt: skip
+            raise DataError(f"{len(self.labels)} training samples in batches of at most {self.batch_size}: "
+                            "one has less than 2; give more samples or a larger batch_size")  # fmt: skip
 
     def steps(self) -> int:
         """Batches in an epoch."""

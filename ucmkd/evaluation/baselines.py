@@ -1,6 +1,6 @@
 """What cells are compared with, and when a difference counts."""
 
-from ucmkd.data.regimes import ALONE
+from ucmkd.data.regimes import alone_in, find_regime
 from ucmkd.evaluation.records import Cell
 
 REFERENCE = "ce_teacher_recipe"
@@ -21,12 +21,13 @@ EQUIVALENT = {"accuracy": 0.005, "macro_f1": 0.005, "nll": 0.01, "ece": 0.005}
 def baseline_cell(cell: Cell, baseline: str) -> Cell | None:
     """Name the cell that a baseline means for a cell; None where it means none, or the cell itself.
 
-    Baselines that are trained alone stand in regime ``alone`` of the same pair, ``class_mean_soft`` in the
+    Baselines that are trained alone stand in regime ``alone`` of the same pair (in the
+    same regime where that hides student labels), ``class_mean_soft`` in the
     same regime. ``shuffled_teacher`` and ``random_teacher`` are variants of the same method with its default
     settings, so they are baselines of the default variant alone.
     """
     if baseline in TRAINED_ALONE:
-        other = Cell(cell.pair, ALONE, baseline, "default")
+        other = Cell(cell.pair, alone_in(find_regime(cell.regime)).name, baseline, "default")
     elif baseline in SAME_REGIME:
         other = Cell(cell.pair, cell.regime, baseline, "default")
     elif cell.variant == "default":

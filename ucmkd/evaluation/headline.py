@@ -1,8 +1,7 @@
 """The result in one table: what every method scores in every block, and what it gains."""
 
+import math
 from dataclasses import dataclass
-
-import pandas as pd
 
 from ucmkd.evaluation.baselines import BASELINES, REFERENCE
 from ucmkd.evaluation.tables import Block, Tables, of_block, regimes_by_pair
@@ -71,12 +70,12 @@ def headline_results(tables: Tables) -> Headline:
 
 def accuracy_text(result: Result) -> str:
     """Write ``76.2 ± 1.2``, or ``76.2`` of a single seed."""
-    return f"{result.mean:.1f}" if pd.isna(result.sd) else f"{result.mean:.1f} ± {result.sd:.1f}"
+    return f"{result.mean:.1f}" if math.isnan(result.sd) else f"{result.mean:.1f} ± {result.sd:.1f}"
 
 
 def gain_text(gain: float, low: float, high: float, digits: int = 1) -> str:
     """Write ``+1.2 [−0.3, +2.4]``, or the gain alone where there is no interval."""
-    if pd.isna(low):
+    if math.isnan(low):
         return signed(gain, digits)
     return f"{signed(gain, digits)} [{signed(low, digits)}, {signed(high, digits)}]"
 
@@ -89,7 +88,7 @@ def signed(value: float, digits: int = 1) -> str:
 def _markdown(result: Result | None) -> str:
     if result is None:
         return ""
-    if pd.isna(result.gain):
+    if math.isnan(result.gain):
         return accuracy_text(result)
     text = gain_text(result.gain, result.low, result.high)
     clear = result.low > 0 or result.high < 0

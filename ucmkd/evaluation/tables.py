@@ -33,7 +33,7 @@ def read_tables(folder: str | Path) -> Tables:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
     except FileNotFoundError:
         raise RecordError(f"{path}: no such table; run the rule that summarises the records") from None
 

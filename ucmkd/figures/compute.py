@@ -64,7 +64,10 @@ def _draw_points(axes: Axes, points: pd.DataFrame, given: dict[str, Look]) -> No
         axes.plot(row.step_ratio_to_ce, row.gain, "|", ms=6, mew=1.2, **style)
         axes.plot(row.passes_ratio_to_ce, row.gain, look.marker, ms=5, mec="white", mew=0.4, **style)
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(LogLocator(base=2, subs=(1, 1.5)))
+    ratios = points[_RATIOS].to_numpy()
+    axes.xaxis.set_major_locator(
+        LogLocator(base=2, subs=(1, 1.5) if ratios.max() < 4 * ratios.min() else (1,))
+    )
     axes.xaxis.set_major_formatter("{x:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
 

@@ -13,7 +13,7 @@ from ucmkd.evaluation.baselines import REFERENCE
 from ucmkd.evaluation.headline import signed
 from ucmkd.evaluation.tables import Block, Tables, of_block
 from ucmkd.figures.shared.gains import NO_REFERENCE, each, reference_gains
-from ucmkd.figures.shared.panels import block_rows
+from ucmkd.figures.shared.panels import by_block
 from ucmkd.figures.style import (
     BAD,
     COLUMN_WIDTH,
@@ -39,7 +39,7 @@ def draw(tables: Tables) -> Figure:
     gains = gains[gains.variant == "default"]
     if gains.empty:
         return statement(NO_REFERENCE)
-    blocks = [block for row in block_rows(tables) for block in row]
+    blocks = [block for row in by_block(tables, gains)[0] for block in row]
     given = looks(tables["costs"].method)
     named = dict(zip(gains.method, gains.label, strict=True))
     methods = controls_last(named, given)
@@ -101,7 +101,9 @@ def _name_sides(axes: Axes, methods: list[str], blocks: list[Block]) -> None:
     pairs = [pair for pair, _ in blocks]
     for pair in dict.fromkeys(pairs):
         first, count = pairs.index(pair), pairs.count(pair)
-        text = pair if count > 1 or len(blocks) < 4 else pair.replace("_", "_\n", 1)
-        axes.text(first + (count - 1) / 2, -0.7, text, ha="center", va="bottom", fontsize=7.5)
+        alone: dict[str, Any] = (
+            {"rotation": 25, "ha": "left"} if count == 1 and len(pairs) > 3 else {"ha": "center"}
+        )
+        axes.text(first + (count - 1) / 2, -0.7, pair, va="bottom", fontsize=7.5, **alone)
         if first:
             axes.axvline(first - 0.5, color="white", lw=3)

@@ -18,7 +18,7 @@ from ucmkd.figures.style import Look, controls_last, in_style, looks, statement
 _CURVE = 1.4
 _ROW = 0.155
 _NAMES = 0.3
-_FEWEST = 10
+_FEWEST = 30
 
 
 @in_style

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 
 class Method(base.Method[base.NoSettings]):
-    """Cross-entropy with the teachers' recipe, on the student's network, modality and rows."""
+    """Cross-entropy with the teachers' recipe, on the student's network, modality, rows and budget."""
 
     label = "CE (teacher recipe)"
     Settings = base.NoSettings
 
     def recipe(self, recipes: "Recipes") -> "Recipe":
-        return recipes.teacher
+        budget = recipes.student
+        return recipes.teacher.changed(
+            epochs=budget.epochs, batch_size=budget.batch_size, evaluations=budget.evaluations
+        )

@@ -1,7 +1,7 @@
 """Class-mean soft labels: the teacher's mean softened prediction on each class is the target of that class.
 
-K fixed vectors, computed once: no pairing of any kind and no information about single samples. What sample-wise
-distillation gives beyond this is what pairs are worth.
+K fixed vectors, computed once: no pairing of any kind and no information about single samples. What
+sample-wise distillation gives beyond this is what pairs are worth.
 """
 
 from torch import Tensor, nn

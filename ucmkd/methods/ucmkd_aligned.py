@@ -1,7 +1,7 @@
 """UCMKD with the sign of label alignment turned: both heads are to agree on student features.
 
-The published loss lowers the teacher head's probability of the true class on student features. This form keeps
-its gate and raises that probability instead.
+The published loss lowers the teacher head's probability of the true class on student features. This form
+keeps its gate and raises that probability instead.
 """
 
 from dataclasses import dataclass

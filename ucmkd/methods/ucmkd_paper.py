@@ -1,8 +1,8 @@
 """UCMKD as the paper's Algorithm 1 states it.
 
 Inner steps are plain gradient descent at the outer rate: on feature alignment for the encoder, then on label
-alignment, kernel included, for encoder and head. The task gradient is taken at the adapted weights and applied
-to the original ones.
+alignment, kernel included, for encoder and head. The task gradient is taken at the adapted weights and
+applied to the original ones.
 """
 
 from ucmkd.methods.shared.bilevel import BilevelMethod, BilevelSettings

@@ -2,9 +2,9 @@
 
 The inner optimiser is a fresh AdamW in every batch, whose first step is a sign: the size of the alignment
 loss and its weights do not matter. The label step sees detached features and moves the head alone, so the
-kernel changes no weight. What remains is a small look-ahead before a cross-entropy gradient; ``ce_matched`` and
-``ce_randpert`` are its controls. Departure: the plan is constant in the alignment gradient (``plan_grad:
-unrolled`` restores the differentiated iterations) and regularisation is relative to the cost.
+kernel changes no weight. What remains is a small look-ahead before a cross-entropy gradient; ``ce_matched``
+and ``ce_randpert`` are its controls. Departure: the plan is constant in the alignment gradient
+(``plan_grad: unrolled`` restores the differentiated iterations) and regularisation is relative to the cost.
 """
 
 from dataclasses import dataclass

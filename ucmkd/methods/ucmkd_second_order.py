@@ -1,4 +1,8 @@
-"""UCMKD with the full meta-gradient: the task loss is differentiated through the inner updates."""
+"""UCMKD with a meta-gradient: the task loss is differentiated through the inner updates.
+
+What the inner losses hold constant stays constant: the kernel (but in ``la_form: paper_live``), and the
+transport plan unless ``plan_grad`` is ``unrolled``.
+"""
 
 from dataclasses import dataclass
 
@@ -14,6 +18,8 @@ class Settings(BilevelSettings):
         super().__post_init__()
         if self.inner_optimiser != "sgd":
             raise ValueError("inner_optimiser is adamw; a gradient through the inner updates needs sgd")
+        if self.inner_clip > 0:
+            raise ValueError(f"inner_clip is {self.inner_clip}; a gradient through the inner updates needs 0")
 
 
 class Method(BilevelMethod[Settings]):

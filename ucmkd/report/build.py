@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ucmkd.errors import RecordError
 from ucmkd.evaluation.baselines import REFERENCE
-from ucmkd.evaluation.headline import headline_results
+from ucmkd.evaluation.headline import accuracy_text, gain_text, headline_results
 from ucmkd.evaluation.tables import read_tables
+from ucmkd.figures.draw import figure_names
 from ucmkd.files import write_text
 from ucmkd.report import sections, statements
 from ucmkd.report.captions import read_caption
@@ -34,6 +36,9 @@ FIRST = (
 GRIDS = ("comparisons", "baselines", "other_metrics", "across", "teachers", "costs", "environment")
 """Functions of ``ucmkd.report.sections``, each a table of the page."""
 
+_PIXELS_PER_POINT = 2.0
+_PAGE_PIXELS = 1040
+
 MACHINE_KEYS = ("data", "device", "tracking")
 """Parts of the configuration that say where things are, not what is measured; the page leaves them out."""
 
@@ -52,7 +57,7 @@ def build_report(
     summary_folder : path
         Tables, see ``ucmkd.evaluation.TABLES``.
     figures_folder : path
-        Figures as SVG.
+        Every figure as SVG.
     captions_folder : path
         A caption for each figure, ``<figure>.rst``, and ``workflow.rst``.
     config_dict : mapping
@@ -63,7 +68,7 @@ def build_report(
     Raises
     ------
     RecordError
-        If a table or a caption is missing, or there is no figure.
+        If a table, a figure or a caption is missing.
     """
     tables = read_tables(summary_folder)
     config = {key: value for key, value in config_dict.items() if key not in MACHINE_KEYS}
@@ -74,6 +79,9 @@ def build_report(
         headline=headline_results(tables),
         reference=REFERENCE,
         figures=_figures(Path(figures_folder), Path(captions_folder)),
+        accuracy_text=accuracy_text,
+        gain_text=gain_text,
+        digest=digest(config),
         ranks=statements.ranks(tables),
         grids={name: getattr(sections, name)(tables) for name in GRIDS},
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
@@ -88,19 +96,28 @@ def digest(config: Mapping[str, Any]) -> str:
 
 
 def _figures(folder: Path, captions_folder: Path) -> list[dict[str, Any]]:
-    names = {path.stem: path for path in folder.glob("*.svg")}
-    if not names:
-        raise RecordError(f"{folder}: no figures; run the rule that draws them")
-    ordered = [name for name in FIRST if name in names] + sorted(names.keys() - set(FIRST))
-    return [
-        {
-            "name": name,
-            "title": name.replace("_", " ").capitalize(),
-            "image": "data:image/svg+xml;base64," + base64.b64encode(names[name].read_bytes()).decode(),
-            "caption": read_caption(captions_folder, name),
-        }
-        for name in ordered
-    ]
+    names = figure_names()
+    ordered = [name for name in FIRST if name in names] + [name for name in names if name not in FIRST]
+    return [_figure(folder / f"{name}.svg", read_caption(captions_folder, name)) for name in ordered]
+
+
+def _figure(path: Path, caption: list[str]) -> dict[str, Any]:
+    if not path.exists():
+        raise RecordError(f"{path}: no such figure; run the rule that draws the figures")
+    image = path.read_bytes()
+    return {
+        "name": path.stem,
+        "title": path.stem.replace("_", " ").capitalize(),
+        "image": "data:image/svg+xml;base64," + base64.b64encode(image).decode(),
+        "width": _width(image),
+        "caption": caption,
+    }
+
+
+def _width(image: bytes) -> int:
+    """Read the width of an SVG in points, and give it in pixels of the page."""
+    match = re.search(rb'width="([\d.]+)pt"', image)
+    return round(float(match[1]) * _PIXELS_PER_POINT) if match else _PAGE_PIXELS
 
 
 def _template() -> Any:

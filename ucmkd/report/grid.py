@@ -1,5 +1,6 @@
 """Tables of the report: columns with a meaning, fields with an order."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,12 +45,12 @@ def each(table: pd.DataFrame) -> Iterator[Any]:
 
 def name(text: Any) -> Field:
     """Show a name, or nothing."""
-    return Field(NONE, "") if pd.isna(text) or text == "" else Field(str(text), str(text), "name")
+    return Field(NONE, "", "name") if pd.isna(text) or text == "" else Field(str(text), str(text), "name")
 
 
 def number(value: float, digits: int = 1, scale: float = 1.0) -> Field:
     """Show a number."""
-    return Field(NONE, -1e300) if pd.isna(value) else Field(f"{scale * value:.{digits}f}", scale * value)
+    return Field(NONE, -1e300) if math.isnan(value) else Field(f"{scale * value:.{digits}f}", scale * value)
 
 
 def gain(row: Any, scale: float = 100.0, digits: int = 1) -> Field:
@@ -61,19 +62,19 @@ def gain(row: Any, scale: float = 100.0, digits: int = 1) -> Field:
 
 def signed_number(value: float) -> Field:
     """Show a difference of fractions in points, with its sign."""
-    return Field(NONE, -1e300) if pd.isna(value) else Field(signed(100 * value), 100 * value)
+    return Field(NONE, -1e300) if math.isnan(value) else Field(signed(100 * value), 100 * value)
 
 
 def p_value(value: float) -> Field:
     """Show a p-value."""
-    if pd.isna(value):
+    if math.isnan(value):
         return Field(NONE, 2.0)
     return Field("< 0.001" if value < 0.001 else f"{value:.3f}", value)
 
 
-def spread(values: Sequence[float], digits: int = 1, scale: float = 1.0) -> Field:
+def spread(values: "pd.Series[Any]", digits: int = 1, scale: float = 1.0) -> Field:
     """Show mean and standard deviation, or the only value."""
-    of = pd.Series(list(values), dtype=float) * scale
+    of = scale * values.astype(float)
     text = f"{of.mean():.{digits}f}" + (f" ± {of.std():.{digits}f}" if len(of) > 1 else "")
     return Field(text, float(of.mean()))
 

@@ -25,9 +25,7 @@ CELL = ["pair", "regime", "method", "variant"]
 _WHERE = [Column("Pair"), Column("Regime"), Column("Method"), Column("Variant")]
 _NEEDS = [
     Column("Teacher gives", "What the distillation term takes from the teacher"),
-    Column("Rows share", "What a teacher row and the student row beside it must share at least"),
-    Column("Student labels", "Whether the distillation term reads the labels of student samples"),
-    Column("Teacher labels", "Whether the distillation term reads the labels of teacher samples"),
+    Column("Also needs", "What a teacher row and the student row beside it must share, and labels it reads"),
 ]
 
 
@@ -38,6 +36,7 @@ def comparisons(tables: Tables) -> Grid:
             *_WHERE,
             Column("Accuracy", "Test accuracy in percent, mean ± standard deviation over seeds"),
             Column("Gain", f"Over {REFERENCE}, in points, with its 95 % BCa bootstrap interval over seeds"),
+            *_NEEDS,
             Column("p", "Exact Wilcoxon signed-rank test over seeds"),
             Column("p adj.", "By Holm's method over all cells of this table"),
             Column("W / T / L", "Seeds won, tied within half a point, lost"),
@@ -45,14 +44,14 @@ def comparisons(tables: Tables) -> Grid:
             Column("< 0", "Share of seeds with a gain below zero, in percent"),
             Column("Detectable", "Gain found with a power of 0.8 by as many seeds of this spread, in points"),
             Column("Equivalent", "Whether the whole interval lies within half a point of zero"),
-            *_NEEDS,
         ]
     )
     compared = {_cell(row): row for row in each(_over_reference(tables, "accuracy"))}
     scores = _test_scores(tables, "accuracy")
     for row in each(tables["costs"]):
         accuracy = spread(scores[_cell(row)], scale=100)
-        grid.rows.append([*_where(row), accuracy, *_compared(compared.get(_cell(row))), *_needs(row)])
+        gained, *rest = _compared(compared.get(_cell(row)))
+        grid.rows.append([*_where(row), accuracy, gained, *_needs(row), *rest])
     return grid
 
 
@@ -77,7 +76,7 @@ def baselines(tables: Tables) -> Grid:
     of_accuracy = comparisons[comparisons.metric == "accuracy"]
     shown = [baseline for baseline in BASELINES if baseline in set(of_accuracy.baseline)]
     grid = Grid([*_WHERE, *(Column(baseline) for baseline in shown)])
-    for cell, rows in of_accuracy.groupby(CELL, sort=False):
+    for _, rows in of_accuracy.groupby(CELL, sort=False):
         gains = {row.baseline: gain(row) for row in each(rows)}
         first = next(each(rows))
         grid.rows.append([*_where(first), *(gains.get(baseline, Field(NONE, -1e300)) for baseline in shown)])
@@ -144,9 +143,7 @@ def teachers(tables: Tables) -> Grid:
     grid = Grid(
         [
             Column("Pair"),
-            Column(
-                "Pool", "full: all training samples; own: only those no student sees in its disjoint regime"
-            ),
+            Column("Pool", "full: all training samples; own: only those that disjoint students never see"),
             Column("Seeds"),
             Column("Best epoch", "Median over seeds, chosen on the validation split"),
             Column("Validation accuracy", "Percent, mean ± standard deviation over seeds"),
@@ -229,15 +226,18 @@ def _where(row: Any) -> list[Field]:
 
 
 def _needs(row: Any) -> list[Field]:
+    """Say what a method declares; methods without a teacher consume nothing of it."""
     if pd.isna(row.needs_teacher):
-        return [Field(NONE)] * 4
-    stands_in = "" if pd.isna(row.fallback) else f" (stands in: {row.fallback})"
-    return [
-        name(str(row.needs_teacher).replace(" ", ", ")),
-        name(f"{row.needs_correspondence}{stands_in}"),
-        yes(row.needs_student_labels),
-        yes(row.needs_teacher_labels),
-    ]
+        return [name(""), name("")]
+    stands_in = pd.notna(row.fallback)
+    wanted = {
+        f"same {row.needs_correspondence}": row.needs_correspondence != "none" and not stands_in,
+        "student labels": row.needs_student_labels,
+        "teacher labels": row.needs_teacher_labels,
+        f"runs as {row.fallback}": stands_in,
+    }
+    also = ", ".join(need for need, holds in wanted.items() if holds)
+    return [name(str(row.needs_teacher).replace(" ", ", ")), name(also or "nothing")]
 
 
 def _cell(row: Any) -> tuple[str, str, str, str]:

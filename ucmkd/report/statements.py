@@ -1,11 +1,13 @@
 """What the report says in words, counted from the tables and naming no winner."""
 
 import numpy as np
+import pandas as pd
 
 from ucmkd.data.regimes import ALONE
 from ucmkd.evaluation.across import BLOCKS_FOR_RANKS
-from ucmkd.evaluation.baselines import BASELINES, EQUIVALENT, REFERENCE
+from ucmkd.evaluation.baselines import BASELINES, EQUIVALENT, REFERENCE, TRAINED_ALONE
 from ucmkd.evaluation.headline import signed
+from ucmkd.evaluation.statistics import smallest_p
 from ucmkd.evaluation.tables import Tables, regimes_by_pair
 
 SMALL = 0.05
@@ -20,10 +22,7 @@ def facts(tables: Tables, digest: str) -> list[tuple[str, str]]:
         ("Runs", f"{costs.n_seeds.sum()} students, {len(tables['teachers'])} teachers"),
         ("Cells", f"{len(costs)} of pair, regime, method and variant, {_seeds(tables)} seeds each"),
         ("Pairs", ", ".join(dict.fromkeys(costs.pair))),
-        (
-            "Made with",
-            f"ucmkd {values.get('ucmkd', '?')}, torch {values.get('torch', '?')}, {values['device']}",
-        ),
+        ("Made with", f"ucmkd {values['ucmkd']}, torch {values['torch']}, on {values['device']}"),
         ("Configuration", digest),
     ]
 
@@ -49,16 +48,32 @@ def findings(tables: Tables) -> list[str]:
     ]
     detectable = 100 * taught.smallest_detectable_gain.dropna()
     if len(detectable):
+        span = f"{detectable.min():.1f} to {detectable.max():.1f}"
         said.append(
-            f"With {_seeds(tables)} seeds, gains smaller than {detectable.min():.1f} to {detectable.max():.1f} "
-            "points, by cell, were unlikely to be found."
+            f"With {_seeds(tables)} seeds, a gain had to be {span} points, by cell, to be noticed four times "
+            "in five."
+        )
+    said += _stronger_controls(of_reference)
+    family, seeds = int(of_reference.p_value.count()), int(taught.n_seeds.max())
+    if (least := min(family * smallest_p(seeds), 1.0)) >= SMALL:
+        said.append(
+            f"With {seeds} seeds and {family} comparisons no adjusted p-value can be below {least:.2f}, "
+            "whatever the methods do: the intervals say more."
         )
     if taught.n_seeds.min() < FEW_SEEDS:
-        said.append(
-            f"With fewer than {FEW_SEEDS} seeds the test over seeds cannot reach p = {SMALL:g}, "
-            "and bootstrap intervals are too narrow."
-        )
+        said.append(f"Bootstrap intervals over fewer than {FEW_SEEDS} seeds are too narrow.")
     return said
+
+
+def _stronger_controls(of_reference: pd.DataFrame) -> list[str]:
+    """Name, for each pair, the strongest student trained alone that is clearly better than the reference."""
+    alone = of_reference[of_reference.method.isin(TRAINED_ALONE) & (of_reference.ci_low > 0)]
+    return [
+        f"In {pair}, {best.method} scores {100 * best.gain:.1f} points more than {REFERENCE}: "
+        "a method has to beat that too."
+        for pair, rows in alone.groupby("pair", sort=False)
+        for best in [rows.loc[rows.gain.idxmax()]]
+    ]
 
 
 def ranks(tables: Tables) -> str:
@@ -67,14 +82,14 @@ def ranks(tables: Tables) -> str:
     of_accuracy = tables["ranks"][tables["ranks"].metric == "accuracy"]
     if of_accuracy.empty:
         return (
-            f"Ranks are not tested: this summary has {blocks} blocks of a pair and a regime, and a "
-            f"critical-difference diagram is drawn only from {BLOCKS_FOR_RANKS} blocks up."
+            f"Ranks are not tested: this summary has {blocks} of the {BLOCKS_FOR_RANKS} blocks, each a pair "
+            "and a regime, that a critical-difference diagram needs at least."
         )
     first = of_accuracy.iloc[0]
     return (
-        f"{first.n_methods} methods stand in all {first.n_blocks} blocks; Friedman's test that they rank alike "
-        f"gives p = {first.friedman_p:.2g}, and mean ranks closer than {first.critical_difference:.1f} are not "
-        "told apart (Nemenyi)."
+        f"{first.n_methods} methods stand in all {first.n_blocks} blocks. Friedman's test that they rank "
+        f"alike gives p = {first.friedman_p:.2g}; mean ranks closer than {first.critical_difference:.1f} "
+        "are not told apart (Nemenyi)."
     )
 
 

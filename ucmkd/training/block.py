@@ -29,6 +29,7 @@ from ucmkd.training.runner import Row
 
 log = logging.getLogger(__name__)
 PARTS = ".seeds"
+RECORD, HISTORY, ARRAYS, MODEL = "record.json", "history.json", "arrays.npz", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ def run_block(
             "finished": _now(),
         }
         with atomic_folder(part) as temporary:
-            write_json(temporary / "history.json", result.history)
-            with (temporary / "arrays.npz").open("wb") as file:
+            write_json(temporary / HISTORY, result.history)
+            with (temporary / ARRAYS).open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **result.arrays)
-            save_file(result.state, temporary / "model.safetensors")
-            write_json(temporary / "record.json", record)
+            save_file(result.state, temporary / MODEL)
+            write_json(temporary / RECORD, record)
     _assemble(folder, seeds, arrays_name)
 
 
@@ -106,15 +107,15 @@ def digest_of(values: Any) -> str:
 
 def _is_done(part: Path, digest: str) -> bool:
     try:
-        return bool(read_json(part / "record.json")["digest"] == digest)
+        current = bool(read_json(part / RECORD)["digest"] == digest)
+        return current and all((part / name).exists() for name in (HISTORY, ARRAYS, MODEL))
     except (DataError, KeyError, TypeError):
         return False
 
 
 def _assemble(folder: Path, seeds: Iterable[int], arrays_name: str) -> None:
     parts = {seed: folder / PARTS / f"seed{seed}" for seed in seeds}
-    for name, source, suffix in ((arrays_name, "arrays.npz", "npz"),
-                                 ("models", "model.safetensors", "safetensors")):  # fmt: skip
+    for name, source, suffix in ((arrays_name, ARRAYS, "npz"), ("models", MODEL, "safetensors")):
         with atomic_folder(folder / name) as temporary:
             for seed, part in parts.items():
                 _link(part / source, temporary / f"seed{seed}.{suffix}")
@@ -122,8 +123,8 @@ def _assemble(folder: Path, seeds: Iterable[int], arrays_name: str) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["seed", "epoch", "metric", "value"])
         for seed, part in parts.items():
-            writer.writerows([seed, *row] for row in read_json(part / "history.json"))
-    write_json(folder / "records.json", [read_json(part / "record.json") for part in parts.values()])
+            writer.writerows([seed, *row] for row in read_json(part / HISTORY))
+    write_json(folder / "records.json", [read_json(part / RECORD) for part in parts.values()])
 
 
 def _link(source: Path, target: Path) -> None:

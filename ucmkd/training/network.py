@@ -95,7 +95,7 @@ class FunctionalNetwork:
                 0.1 if norm.momentum is None else norm.momentum,
             )
             for path, norm in network.encoder.named_modules()
-            if isinstance(norm, nn.modules.batchnorm._BatchNorm)
+            if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_mean is not None
             for kind in ("running_mean", "running_var")
         }
 

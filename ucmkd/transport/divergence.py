@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from torch import Tensor
 
 from ucmkd.errors import TransportError
 from ucmkd.transport.cost import Metric, feature_cost, with_label_cost
-from ucmkd.transport.sinkhorn import Coupling, PlanGrad, RegMode, entropic_coupling, regularised_value
+from ucmkd.transport.sinkhorn import PlanGrad, RegMode, entropic_coupling, regularised_value, self_coupling
 
 Debias = Literal["none", "sinkhorn_divergence"]
 
@@ -24,7 +25,7 @@ class TransportLoss:
     iterations : int
         Of all the couplings that the value needed.
     sharpness : Tensor, scalar
-        Of the coupling of the two batches (see :class:`Coupling`), averaged over problems, without gradient.
+        Of the coupling of the two batches (see ``Coupling``), averaged over problems, without gradient.
     """
 
     value: Tensor
@@ -77,9 +78,10 @@ def transport_loss(
     TransportError
         If the problem is ill posed or its solver does not converge.
 
-    References ---------- Genevay, Peyré, Cuturi, "Learning generative models with Sinkhorn divergences",
-    AISTATS 2018; Feydy et al., "Interpolating between optimal transport and MMD using Sinkhorn
-    divergences", AISTATS 2019.
+    References
+    ----------
+    Genevay, Peyré, Cuturi, "Learning generative models with Sinkhorn divergences", AISTATS 2018;
+    Feydy et al., "Interpolating between optimal transport and MMD using Sinkhorn divergences", AISTATS 2019.
     """
 
     def cost_between(p: Tensor, q: Tensor, labels_p: Tensor | None, labels_q: Tensor | None) -> Tensor:
@@ -90,20 +92,18 @@ def transport_loss(
             raise TransportError(f"a label cost of {label_cost} needs the labels of both batches")
         return with_label_cost(cost, labels_p, labels_q, label_cost)
 
-    def couple(cost: Tensor, reg: float | Tensor, reg_mode: RegMode) -> Coupling:
-        return entropic_coupling(
-            cost, reg, reg_mode=reg_mode, max_iter=max_iter, tol=tol, plan_grad=plan_grad
-        )
+    couple = partial(entropic_coupling, max_iter=max_iter, tol=tol, plan_grad=plan_grad)
+    couple_with_itself = partial(self_coupling, max_iter=max_iter, tol=tol, plan_grad=plan_grad)
 
     cost = cost_between(x, y, labels_x, labels_y)
-    coupling = couple(cost, reg, reg_mode)
-    sharpness = coupling.sharpness.mean()
+    coupling = couple(cost, reg, reg_mode=reg_mode)
+    iterations, sharpness = coupling.iterations, coupling.sharpness.mean()
     if debias == "none":
-        return TransportLoss(_linear_part(cost, coupling.plan), coupling.iterations, sharpness)
-    value, iterations = regularised_value(cost, coupling), coupling.iterations
+        return TransportLoss(_linear_part(cost, coupling.plan), iterations, sharpness)
+    value = regularised_value(cost, coupling)
     for points, labels in ((x, labels_x), (y, labels_y)):
         own_cost = cost_between(points, points, labels, labels)
-        own = couple(own_cost, coupling.epsilon, "absolute")
+        own = couple_with_itself(own_cost, coupling.epsilon, reg_mode="absolute")
         value = value - regularised_value(own_cost, own) / 2
         iterations += own.iterations
     return TransportLoss(value, iterations, sharpness)

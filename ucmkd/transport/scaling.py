@@ -22,8 +22,9 @@ MAX_LOG_SCALING = 40.0  # float32 holds exp(±87), and products of two scalings 
 def potentials(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tuple[Tensor, Tensor, int]:
     """Find both potentials and the number of iterations they took, from 0.
 
-    If the cost requires a gradient, the potentials carry that of the iterations. ``tol`` bounds the
-    violation of the marginals; ``inf`` runs exactly ``max_iter`` iterations.
+    If the cost requires a gradient, the potentials carry that of the iterations. These stop when the
+    marginals are violated by half of ``tol``, which leaves the other half to rounding; ``inf`` runs all
+    ``max_iter``.
     """
     if max_iter == 1:
         return *_update_logs(cost, torch.zeros_like(b), a, b), 1
@@ -31,6 +32,22 @@ def potentials(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) ->
         return _Unrolled.apply(cost, a, b, max_iter, tol)  # type: ignore[no-any-return]
     f, g, stretches = _iterate(cost, a, b, max_iter, tol)
     return f, g, _count(stretches)
+
+
+def self_potential(cost: Tensor, a: Tensor, max_iter: int, tol: float) -> tuple[Tensor, int]:
+    """Find the one potential of a batch coupled with itself at a symmetric cost, as :func:`potentials` does.
+
+    Averaging each update with what it updates keeps the symmetry and takes a few iterations where alternating
+    takes thousands (Knight, Ruiz, Uçar, "A symmetry preserving algorithm for matrix scaling", 2014).
+    """
+    f = torch.zeros_like(a)
+    for iteration in range(1, max_iter + 1):
+        update = -torch.logsumexp(a.log().mT + f.mT - cost, -1, keepdim=True)
+        row_sums = (f - update).detach().exp()  # of the plan under f, in units of a
+        if tol < math.inf and (a * (row_sums - 1).abs()).sum(-2).max().item() < tol / 2:
+            return f, iteration
+        f = (f + update) / 2
+    return f, max_iter
 
 
 def _update_logs(cost: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,7 +124,7 @@ def _iterate(
         stretch.run(min(length, remaining))
         remaining -= length
         row_sums = stretch.us[-2] / stretch.us[-1]  # of the plan before the last update, in units of a
-        if tol < math.inf and float((weights * abs(row_sums - 1)).sum(-2).max()) < tol:
+        if tol < math.inf and float((weights * abs(row_sums - 1)).sum(-2).max()) < tol / 2:
             break
         drift = CHECK_EVERY * _largest_log(row_sums)
         if remaining > 0 and _largest_log(stretch.us[-1]) + drift > MAX_LOG_SCALING:

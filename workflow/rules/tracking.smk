@@ -11,6 +11,7 @@ rule publish_runs:
         "results/logs/tracking.log",
     benchmark:
         "results/timings/tracking.tsv"
+    localrule: True  # a database file wants one machine
     conda:
         "../../environment.yml"
     threads: 1

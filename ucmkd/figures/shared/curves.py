@@ -16,6 +16,7 @@ from ucmkd.figures.shared.panels import by_block, panel_grid
 from ucmkd.figures.style import Look, looks, statement
 
 _HEIGHT = 1.25
+_DECADES = 10_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame, curve: Curve, given: Mapping[st
         mean, spread = scale * points["mean"], scale * points.sd.fillna(0)
         axes.plot(points.epoch, mean, color=look.colour, ls=look.dashes, lw=1.1, zorder=order)
         band = (mean - spread, mean + spread)
-        axes.fill_between(points.epoch, *band, color=look.colour, alpha=0.1, lw=0, zorder=order)
+        faint = 0.05 if look.control else 0.1
+        axes.fill_between(points.epoch, *band, color=look.colour, alpha=faint, lw=0, zorder=order)
 
 
 def _fit_scale(axes: Axes, rows: pd.DataFrame, curve: Curve) -> None:
@@ -98,12 +100,12 @@ def _fit_scale(axes: Axes, rows: pd.DataFrame, curve: Curve) -> None:
         return
     axes.set_xlim(0, float(rows.epoch.max()) * 1.02)
     spread = rows.sd.fillna(0)
-    low, high = float((rows["mean"] - spread).min()), float((rows["mean"] + spread).max())
+    low, high = float(rows["mean"].min()), float((rows["mean"] + spread).max())
     if curve.percent:
         axes.set_ylim(100 * float(rows["mean"].quantile(0.2)), 100 * high + 0.5)
     if curve.log and low > 0:
         axes.set_yscale("log")
-        axes.set_ylim(0.9 * low, 1.1 * high)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.set_ylim(max(0.8 * low, high / _DECADES), 1.1 * high)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 20 * low else (1,)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(NullLocator())

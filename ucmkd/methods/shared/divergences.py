@@ -21,8 +21,8 @@ def divergence(
     With :math:`p` the teacher's and :math:`q` the student's softmax at this temperature, and :math:`\beta`
     the mixing: forward :math:`KL(p\|q)`; reverse :math:`KL(q\|p)`; jsd
     :math:`\beta KL(p\|m) + (1-\beta) KL(q\|m)` with :math:`m=\beta p+(1-\beta)q`; tvd
-    :math:`\tfrac12\|p-q\|_1`; skew :math:`KL(p\|\beta p+(1-\beta)q)`; mse_logit the mean squared difference of
-    the logits.
+    :math:`\tfrac12\|p-q\|_1`; skew :math:`KL(p\|\beta p+(1-\beta)q)`; mse_logit the mean squared difference
+    of the logits.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class AlignmentSettings:
 
 
 def feature_alignment(features: Tensor, batch: Batch, settings: AlignmentSettings) -> Tensor:
-    r"""Transport cost :math:`\langle\pi^\star, M\rangle` between student features and the batch's teacher rows.
+    r"""Transport cost :math:`\langle\pi^\star, M\rangle` between student features and a batch's teacher rows.
 
     Parameters
     ----------
