@@ -2,13 +2,12 @@
 
 import io
 import json
-import os
-import sqlite3
 import sys
 
 import pytest
 
 from ucmkd import catalogue, cli, jobs
+from ucmkd.blocks import BLOCK_SIZE
 from ucmkd.data.regimes import regime_names
 from ucmkd.files import write_json
 from ucmkd.methods.base import method_names
@@ -121,14 +120,16 @@ def test_list_says_what_a_method_consumes():
 
 
 def test_check_counts_what_a_configuration_runs(capsys, tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("seeds: 6\ncells: [{pairs: [handwritten_spoken], methods: [ce, label_smoothing]}]\n")
+    path, seeds = tmp_path / "mine.yaml", BLOCK_SIZE + 1
+    path.write_text(
+        f"seeds: {seeds}\ncells: [{{pairs: [handwritten_spoken], methods: [ce, label_smoothing]}}]\n"
+    )
     code, out, _ = run(capsys, "check", str(path))
     assert code == 0
-    assert out.splitlines()[-1] == "2 cells, 12 runs and 6 teachers in 6 training jobs"
+    assert out.splitlines()[-1] == f"2 cells, {2 * seeds} runs and {seeds} teachers in 6 training jobs"
     code, out, _ = run(capsys, "check", str(path), "--json")
     assert json.loads(out)["regimes"] == [
-        {"pair": "handwritten_spoken", "regime": "alone", "cells": 2, "runs": 12, "jobs": 4}
+        {"pair": "handwritten_spoken", "regime": "alone", "cells": 2, "runs": 2 * seeds, "jobs": 4}
     ]
 
 
@@ -210,28 +211,18 @@ def test_ui_needs_something_published(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, err = run(capsys, "ui")
     assert code == 2
-    assert "nothing is published yet" in err
+    assert "publish" in err
 
 
-def test_ui_opens_the_database_on_loopback(capsys, results, monkeypatch):
-    database = results / "results/tracking/mlflow.db"
-    database.parent.mkdir()
-    with sqlite3.connect(database) as connection:
-        connection.execute("CREATE TABLE experiments (name TEXT, artifact_location TEXT)")
-    started = []
-    monkeypatch.setattr(
-        os, "execve", lambda program, command, environment: started.append(command) or sys.exit(0)
-    )
-    run(capsys, "ui", "--port", "5055")
-    (command,) = started
-    assert command[:4] == [sys.executable, "-m", "mlflow", "server"]
-    assert command[4:] == [
-        "--backend-store-uri",
-        f"sqlite:///{database}",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "5055",
+def test_ui_stays_on_loopback_unless_told_otherwise(monkeypatch):
+    opened = []
+    monkeypatch.setattr("ucmkd.tracking.ui.open_ui", lambda **asked: opened.append(asked) or sys.exit(0))
+    for extra in ([], ["--host", "0.0.0.0", "--expose"]):
+        with pytest.raises(SystemExit):
+            cli.main(["ui", "--port", "5055", *extra])
+    assert [(asked["host"], asked["port"], asked["expose"]) for asked in opened] == [
+        ("127.0.0.1", 5055, False),
+        ("0.0.0.0", 5055, True),
     ]
 
 

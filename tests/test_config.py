@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from ucmkd.benchmark import Benchmark
-from ucmkd.blocks import blocks, seeds_of
+from ucmkd.blocks import BLOCK_SIZE, blocks, seeds_of
 from ucmkd.config import DEFAULT, ROOT, load, merge, read, schema, validate
 from ucmkd.errors import ConfigError
 from ucmkd.training.recipe import Recipe
@@ -339,9 +339,13 @@ def test_an_unpaired_pair_has_one_pool():
     assert Benchmark.parse(config).teachers == ["handwritten_spoken/full"]
 
 
-def test_seeds_come_in_blocks_and_more_seeds_keep_full_blocks():
-    assert [seeds_of(block, 7) for block in blocks(7)] == [[0, 1, 2, 3, 4], [5, 6]]
-    assert [seeds_of(block, 12) for block in blocks(12)] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
+@pytest.mark.parametrize("seeds", [1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 3 * BLOCK_SIZE])
+def test_seeds_come_in_blocks_and_more_seeds_keep_full_blocks(seeds):
+    cut = [seeds_of(block, seeds) for block in blocks(seeds)]
+    assert [seed for block in cut for seed in block] == list(range(seeds))
+    full = [block for block in cut if len(block) == BLOCK_SIZE]
+    assert full == [seeds_of(block, 10 * BLOCK_SIZE) for block in range(len(full))]
+    assert len(cut) - len(full) <= 1
 
 
 def test_the_recipe_of_a_pair_departs_from_that_of_the_benchmark():
@@ -363,10 +367,10 @@ def test_a_cell_that_nobody_asked_for_is_not_found():
 
 
 def test_counts_add_up():
-    counts = Benchmark.parse(SMALL).counts()
+    counts = Benchmark.parse(changed("seeds", BLOCK_SIZE + 1)).counts()
     assert counts["cells"] == 12 == sum(row["cells"] for row in counts["regimes"])
-    assert counts["runs"] == 12 * 7
-    assert counts["teachers"] == 3 * 7
+    assert counts["runs"] == 12 * (BLOCK_SIZE + 1)
+    assert counts["teachers"] == 3 * (BLOCK_SIZE + 1)
     assert counts["jobs"] == (12 + 3) * 2
 
 

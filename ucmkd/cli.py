@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(commands, "ui", _ui, "browse published runs in the MLflow UI until interrupted")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     command.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
+    command.add_argument(
+        "--expose", action="store_true", help="allow an address that others reach; there is no login"
+    )
 
     command = _command(commands, "publish", _publish, "send finished runs to MLflow, each once")
     command.add_argument(
@@ -135,19 +138,9 @@ def _show(parsed: argparse.Namespace) -> int:
 
 
 def _ui(parsed: argparse.Namespace) -> int:
-    from ucmkd.tracking.store import find_store, follow_move
+    from ucmkd.tracking.ui import open_ui
 
-    store = find_store(None, TRACKING)
-    database = store.database
-    if database is None or not database.is_file():
-        raise ConfigError(f"{database}: nothing is published yet; run snakemake or python -m ucmkd publish")
-    follow_move(database)
-    settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
-    command += ["--host", parsed.host, "--port", str(parsed.port)]
-    sys.stderr.write(f"http://{parsed.host}:{parsed.port} shows the runs in a few seconds; Ctrl-C ends it\n")
-    sys.stderr.flush()
-    os.execve(sys.executable, command, os.environ | settings)
+    open_ui(folder=TRACKING, host=parsed.host, port=parsed.port, expose=parsed.expose)
 
 
 def _publish(parsed: argparse.Namespace) -> int:

@@ -116,6 +116,7 @@ class TestEveryRegime:
 def test_a_fraction_keeps_exactly_its_share_of_partners(fraction: str, toy: ToyPair) -> None:
     kept = toy.split(f"frac{fraction}").student.partner >= 0
     assert kept.sum() == round(float(fraction) * 80)
+    assert 0 < kept[:40].sum() < kept.sum()
 
 
 def test_a_larger_fraction_keeps_the_partners_of_a_smaller_one(toy: ToyPair) -> None:

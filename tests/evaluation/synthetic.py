@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ucmkd.data.regimes import alone_in, find_regime
 from ucmkd.seeding import generator_for
 
 BLOCK_SIZE = 5
@@ -67,9 +68,10 @@ def default_cells() -> list[Key]:
 
 
 def grid(pairs: Iterable[str], regimes: Iterable[str], methods: Iterable[str]) -> list[Key]:
-    """Default variants of methods in every regime, after everything that is trained alone."""
+    """Default variants of methods in every regime, after what is trained alone and shown the same labels."""
     pairs, regimes = list(pairs), list(regimes)
-    cells = [(pair, "alone", method, "default") for pair in pairs for method in ALONE]
+    shown = dict.fromkeys(alone_in(find_regime(regime)).name for regime in regimes or ["alone"])
+    cells = [(pair, regime, method, "default") for pair in pairs for regime in shown for method in ALONE]
     methods = list(methods)
     return cells + [(p, regime, method, "default") for p in pairs for regime in regimes for method in methods]
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from tests.evaluation.synthetic import grid, write_benchmark
+from tests.evaluation.synthetic import ALONE, grid, write_benchmark
 from ucmkd.evaluation.across import across_table, ranks_table
 from ucmkd.evaluation.comparisons import comparisons_table
 from ucmkd.evaluation.records import read_runs
@@ -107,3 +107,13 @@ def test_ranks_cover_the_methods_that_stand_in_every_block(tmp_path):
     assert of_accuracy.n_blocks.unique().tolist() == [6]
     expected = stats.friedmanchisquare(*wide.round(12).to_numpy().T).pvalue
     assert of_accuracy.friedman_p.iloc[0] == pytest.approx(expected)
+
+
+def test_ranks_take_each_student_once_where_labels_are_hidden(tmp_path):
+    regimes = (*REGIMES, "unlabelled_student")
+    made = write_benchmark(tmp_path, grid(PAIRS[:2], regimes, ["kd"]), seeds=2, epochs=1)
+    table = ranks_table(scores_table(read_runs(made.runs, made.keys)))
+    of_accuracy = table[table.metric == "accuracy"]
+    assert of_accuracy.n_blocks.unique().tolist() == [6]
+    assert sorted(of_accuracy.method) == sorted({"kd", *ALONE})
+    assert of_accuracy.mean_rank.sum() == pytest.approx(6 * 7 / 2)

@@ -47,6 +47,10 @@ def baselines_of(table, cell):
     return set(table.baseline)
 
 
+def made_scores(cell, metric):
+    return np.array([make_record(*cell, seed)["scores"]["test"][metric] for seed in range(SEEDS)])
+
+
 @pytest.fixture
 def compared(tmp_path):
     cells = [CE, RECIPE, SOFT, KD, KD_SHUFFLED, KD_SHARP, KD_ELSEWHERE]
@@ -66,6 +70,15 @@ def test_a_cell_meets_every_baseline_that_exists_for_it(compared):
 
 def test_class_means_count_in_their_own_regime_only(compared):
     assert baselines_of(compared, KD_ELSEWHERE) == {"ce", "ce_teacher_recipe"}
+
+
+def test_where_labels_are_hidden_baselines_are_those_that_see_as_few(tmp_path):
+    hidden = "unlabelled_student"
+    few = [("a_b", hidden, method, "default") for method in ("ce", "kd")]
+    table = comparisons_table(runs_of(tmp_path, [CE, RECIPE, *few]))
+    assert baselines_of(table, few[1]) == {"ce"}
+    expected = np.mean(made_scores(few[1], "nll") - made_scores(few[0], "nll"))
+    assert one(table, few[1], "ce", "nll").gain == pytest.approx(-expected)
 
 
 def test_a_changed_variant_is_not_compared_with_the_shuffled_default(compared):

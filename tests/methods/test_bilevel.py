@@ -105,10 +105,11 @@ def assert_same(one: Network, other: Network) -> None:
 class TestAgainstModuleCopies:
     """One step, statistics of batch normalisation included, against the algorithms written with modules."""
 
-    def test_the_released_form(self, one_step: TakeStep) -> None:
-        step = one_step("ucmkd_released")
+    @pytest.mark.parametrize("rate", [1e-5, 3e-3])
+    def test_the_released_form(self, rate: float, one_step: TakeStep) -> None:
+        step = one_step("ucmkd_released", inner_rate=rate)
         student, copy = deepcopy(step.before), deepcopy(step.before)
-        inner = torch.optim.AdamW(copy.parameters(), lr=1e-5, weight_decay=0.05)
+        inner = torch.optim.AdamW(copy.parameters(), lr=rate, weight_decay=0.05)
         descend(inner, feature_cost(copy, step))
         descend(inner, F.cross_entropy(copy.head(copy(step.inputs).features.detach()), step.labels))
         outer_step(student, copy, step)

@@ -137,25 +137,28 @@ def test_the_joint_form_adds_both_alignments_with_their_weights(toy: ToyPair, sa
     assert found["loss/label_alignment"] == pytest.approx(0.7 * (task + own * np.log(own)).mean(), rel=1e-4)
 
 
+BUDGET = {"epochs": 7, "batch_size": 16, "evaluations": 3}
+RECIPES = Recipes(STUDENT.changed(**BUDGET), TEACHER)
+
+
 class TestRecipes:
-    RECIPES = Recipes(STUDENT, TEACHER)
-
     def test_smoothing_is_all_that_label_smoothing_changes(self) -> None:
-        made = load_method("label_smoothing", {"smoothing": 0.2}).recipe(self.RECIPES)
-        assert made == STUDENT.changed(label_smoothing=0.2)
+        made = load_method("label_smoothing", {"smoothing": 0.2}).recipe(RECIPES)
+        assert made == RECIPES.student.changed(label_smoothing=0.2)
 
-    def test_the_teachers_recipe_is_taken_whole(self) -> None:
-        assert load_method("ce_teacher_recipe").recipe(self.RECIPES) == TEACHER
+    def test_the_teachers_recipe_is_taken_within_the_students_budget(self) -> None:
+        assert load_method("ce_teacher_recipe").recipe(RECIPES) == TEACHER.changed(**BUDGET)
 
     def test_the_flagship_may_change_smoothing_and_clipping(self) -> None:
         method = load_method("ucmkd_released", {"label_smoothing": 0.1, "clip_norm": 1.0})
-        assert method.recipe(self.RECIPES) == STUDENT.changed(label_smoothing=0.1, clip_norm=1.0)
+        changed = RECIPES.student.changed(label_smoothing=0.1, clip_norm=1.0)
+        assert method.recipe(RECIPES) == changed
 
     @pytest.mark.parametrize(
         "name", ["ce", "ce_matched", "ce_randpert", "kd", "ucmkd_paper", "ucmkd_released"]
     )
     def test_others_train_like_every_student(self, name: str) -> None:
-        assert load_method(name).recipe(self.RECIPES) == STUDENT
+        assert load_method(name).recipe(RECIPES) == RECIPES.student
 
 
 @pytest.mark.parametrize(

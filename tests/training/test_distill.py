@@ -75,12 +75,16 @@ class TestRecord:
             assert scores["nll"] == pytest.approx(-logs[range(len(labels)), labels].mean())
             assert sum(cell["count"] for cell in record["reliability"]) == len(labels)
 
-    def test_predictions_are_those_of_the_stored_weights(self, block: Path, toy: ToyPair) -> None:
+    @pytest.mark.usefixtures("first_epoch_is_best")
+    def test_predictions_are_those_of_the_stored_weights_of_the_best_epoch(
+        self, toy: ToyPair, teachers: Path, tmp_path: Path
+    ) -> None:
+        assert train(toy, teachers, tmp_path)["best_epoch"] == 1
         student = make.network()
-        student.load_state_dict(load_file(block / "models/seed1.safetensors"))
+        student.load_state_dict(load_file(tmp_path / "models/seed0.safetensors"))
         inputs = module.Inputs(toy.student, toy.student.rows("test"), "cpu")
         said = student.eval()(inputs[np.arange(len(inputs))])
-        with np.load(block / "predictions/seed1.npz") as stored:
+        with np.load(tmp_path / "predictions/seed0.npz") as stored:
             np.testing.assert_allclose(stored["logits"], said.logits.detach(), atol=1e-5)
 
     def test_the_history_follows_both_seeds(self, block: Path) -> None:

@@ -39,11 +39,14 @@ def said_by(student: Network, toy: ToyPair) -> tuple[np.ndarray, np.ndarray]:
 
 
 class TestTraining:
+    @pytest.mark.usefixtures("first_epoch_is_best")
     def test_the_cache_is_what_the_stored_weights_say_of_every_sample(
-        self, toy: ToyPair, teachers: Path
+        self, toy: ToyPair, tmp_path: Path
     ) -> None:
-        cached, stored = read_teacher(teachers, 1), network(1)
-        stored.load_state_dict(load_file(teachers / "models/seed1.safetensors"))
+        train_teachers(**toy.teacher_job(tmp_path, seeds=[1]))
+        assert read_json(tmp_path / "records.json")[0]["best_epoch"] == 1
+        cached, stored = read_teacher(tmp_path, 1), network(1)
+        stored.load_state_dict(load_file(tmp_path / "models/seed1.safetensors"))
         features, logits = said_by(stored, toy)
         np.testing.assert_allclose(cached.features, features, atol=1e-5)
         np.testing.assert_allclose(cached.logits, logits, atol=1e-5)

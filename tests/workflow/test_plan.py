@@ -11,7 +11,6 @@ from ucmkd.benchmark import Benchmark
 from ucmkd.config import ROOT, load
 from ucmkd.figures.draw import figure_names
 
-pytestmark = pytest.mark.xdist_group("plan")
 GATHERED = {"summarise": 1, "plot_figures": 1, "write_report": 1, "publish_runs": 1}
 
 

@@ -17,7 +17,6 @@ from ucmkd.config import ROOT, load
 from ucmkd.figures.draw import figure_names
 from ucmkd.training.block import PARTS
 
-pytestmark = pytest.mark.xdist_group("smoke")
 SMOKE = ("--configfile", "config/smoke.yaml")
 GATHERED = {"summarise": 1, "plot_figures": 1, "write_report": 1, "publish_runs": 1}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import friedmanchisquare
 
-from ucmkd.data.regimes import ALONE
+from ucmkd.data.regimes import ALONE, alone_in, find_regime
 from ucmkd.evaluation.baselines import EQUIVALENT, SIGN
 from ucmkd.evaluation.statistics import critical_difference, holm, mean_ranks, signed_rank_p, smallest_p
 
@@ -12,8 +12,6 @@ BLOCKS_FOR_RANKS = 6
 """With fewer blocks than this, ranks are not tested and no critical-difference diagram is drawn."""
 
 _GROUP = ["method", "label", "baseline", "metric"]
-_ACROSS = ("n_blocks", "median_gain", "win", "tie", "loss", "worst_gain", "worst_pair", "worst_regime")
-_TESTED = ("negative_transfer_rate", "p_value", "smallest_p")
 _RANKS = ("metric", "method", "mean_rank", "n_blocks", "n_methods", "friedman_p", "critical_difference")
 
 
@@ -31,37 +29,36 @@ def across_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     comparisons : DataFrame
         From ``comparisons_table``.
     """
-    default = comparisons[comparisons.variant == "default"]
-    groups = default.groupby(_GROUP, sort=False, observed=True)
-    rows = [[*key, *_over_blocks(str(key[-1]), blocks)] for key, blocks in groups]
-    table = pd.DataFrame(rows, columns=[*_GROUP, *_ACROSS, *_TESTED])
+    default = comparisons[comparisons.variant == "default"].reset_index(drop=True)
+    decimal, margin = default.gain.round(12), default.metric.map(EQUIVALENT).astype(float)
+    outcomes = {"win": decimal > margin, "tie": decimal.abs() <= margin, "loss": decimal < -margin}
+    negative = default.negative_transfer_rate * default.n_seeds
+    groups = default.assign(decimal=decimal, negative=negative, **outcomes).groupby(
+        _GROUP, sort=False, observed=True
+    )
+    table = groups.agg(
+        n_blocks=("gain", "size"),
+        median_gain=("gain", "median"),
+        **{outcome: (outcome, "sum") for outcome in outcomes},
+        worst_gain=("worst_gain", "min"),
+    )
+    worst = default.loc[groups.worst_gain.idxmin(), ["pair", "regime"]]
+    table["worst_pair"], table["worst_regime"] = worst["pair"].to_numpy(), worst["regime"].to_numpy()
+    table["negative_transfer_rate"] = groups.negative.sum() / groups.n_seeds.sum()
+    table["p_value"] = [signed_rank_p(gains.to_numpy()[None])[0] for _, gains in groups.decimal]
+    table["smallest_p"] = table.n_blocks.map(smallest_p)
+    table.loc[table.n_blocks < 2, ["p_value", "smallest_p"]] = np.nan
+    table = table.reset_index()
     family = table.groupby(["baseline", "metric"], sort=False).p_value
-    table["p_adjusted"] = family.transform(lambda p_values: holm(p_values.to_numpy(dtype=float)))
+    table["p_adjusted"] = family.transform(lambda p_values: holm(p_values.to_numpy()))
     return table
-
-
-def _over_blocks(metric: str, blocks: pd.DataFrame) -> list[object]:
-    gains = np.round(blocks.gain.to_numpy(), 12)
-    n, margin = len(gains), EQUIVALENT[metric]
-    worst = blocks.iloc[int(blocks.worst_gain.to_numpy().argmin())]
-    return [
-        n,
-        np.median(gains),
-        np.count_nonzero(gains > margin),
-        np.count_nonzero(np.abs(gains) <= margin),
-        np.count_nonzero(gains < -margin),
-        *worst[["worst_gain", "pair", "regime"]],
-        np.average(blocks.negative_transfer_rate, weights=blocks.n_seeds),
-        signed_rank_p(gains[None])[0] if n > 1 else np.nan,
-        smallest_p(n) if n > 1 else np.nan,
-    ]
 
 
 def ranks_table(scores: pd.DataFrame) -> pd.DataFrame:
     """Rank the methods that stand in every block, in each metric; empty with fewer than six blocks.
 
-    Methods that meet no teacher have the same scores in every regime of a pair. ``friedman_p`` tests that all
-    rank alike; ``critical_difference`` is Nemenyi's at a level of 0.05.
+    Methods that meet no teacher have the same scores in every regime of a pair that shows all labels.
+    ``friedman_p`` tests that all rank alike; ``critical_difference`` is Nemenyi's at a level of 0.05.
 
     Parameters
     ----------
@@ -75,7 +72,8 @@ def ranks_table(scores: pd.DataFrame) -> pd.DataFrame:
     blocks = taught[["pair", "regime"]].drop_duplicates()
     if len(blocks) < BLOCKS_FOR_RANKS:
         return pd.DataFrame(columns=_RANKS)
-    everywhere = pd.concat([taught, alone.drop(columns="regime").merge(blocks, on="pair")])
+    shared = blocks[[alone_in(find_regime(regime)).name == ALONE for regime in blocks.regime]]
+    everywhere = pd.concat([taught, alone.drop(columns="regime").merge(shared, on="pair")])
     tables = []
     for metric, sign in SIGN.items():
         of_metric = everywhere[everywhere.metric == metric]

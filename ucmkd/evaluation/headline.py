@@ -40,7 +40,8 @@ def headline(tables: Tables) -> str:
 
     Each field holds test accuracy in percent, mean ± standard deviation over seeds, and below it the gain
     over ``ce_teacher_recipe`` in points with its 95 % BCa bootstrap interval over seeds, bold where the
-    interval leaves out zero. Methods that meet no teacher have the same numbers in every regime of a pair.
+    interval leaves out zero. Methods that meet no teacher have the same numbers in every
+    regime of a pair that shows them the same labels.
     """
     of = headline_results(tables)
     head = ["method", *(f"{pair}<br>{regime}" for pair, regime in of.blocks)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ucmkd.data.regimes import ALONE
+from ucmkd.evaluation.baselines import baseline_cell
 from ucmkd.evaluation.metrics import BINS
 from ucmkd.evaluation.records import COSTS, METRICS, SPLITS, Cell, Runs
 
@@ -105,7 +105,7 @@ def costs_table(runs: Runs) -> pd.DataFrame:
 
 
 def _ce_of_each_cell(runs: Runs) -> pd.DataFrame:
-    ce = [runs.cells.get(Cell(cell.pair, ALONE, "ce", "default"), -1) for cell in runs.cells]
+    ce = [runs.cells.get(baseline_cell(cell, "ce") or cell, -1) for cell in runs.cells]
     return pd.DataFrame({"cell": list(runs.cells.values()), "ce": ce})
 
 

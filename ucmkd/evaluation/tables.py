@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ucmkd import evaluation
-from ucmkd.data.regimes import ALONE
+from ucmkd.data.regimes import ALONE, alone_in, find_regime
 from ucmkd.errors import RecordError
 from ucmkd.files import atomic_file
 
@@ -46,6 +46,6 @@ def regimes_by_pair(tables: Tables) -> dict[str, list[str]]:
 
 
 def of_block(table: pd.DataFrame, block: Block) -> pd.DataFrame:
-    """Select a block's rows of a table, with those of the students that train alone on the same pair."""
+    """Select a block's rows of a table, with those of students trained alone that are shown the same."""
     pair, regime = block
-    return table[(table.pair == pair) & table.regime.isin([regime, ALONE])]
+    return table[(table.pair == pair) & table.regime.isin([regime, alone_in(find_regime(regime)).name])]

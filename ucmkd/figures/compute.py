@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from ucmkd.data.regimes import ALONE
 from ucmkd.evaluation.baselines import REFERENCE
 from ucmkd.evaluation.headline import signed
 from ucmkd.evaluation.tables import Tables
@@ -31,7 +30,7 @@ def draw(tables: Tables) -> Figure:
     if gains.empty:
         return statement(NO_REFERENCE)
     costs = tables["costs"]
-    reference = costs[(costs.method == REFERENCE) & (costs.regime == ALONE)].assign(gain=0.0)
+    reference = costs[(costs.method == REFERENCE) & (costs.variant == "default")].assign(gain=0.0)
     points = gains[[*_CELL, "gain"]].merge(costs[[*_CELL, *_RATIOS]], on=_CELL)
     points = pd.concat([points, reference[points.columns]]).dropna(subset=_RATIOS)
     if points.empty:
@@ -65,9 +64,8 @@ def _draw_points(axes: Axes, points: pd.DataFrame, given: dict[str, Look]) -> No
         axes.plot(row.passes_ratio_to_ce, row.gain, look.marker, ms=5, mec="white", mew=0.4, **style)
     axes.set_xscale("log", base=2)
     ratios = points[_RATIOS].to_numpy()
-    axes.xaxis.set_major_locator(
-        LogLocator(base=2, subs=(1, 1.5) if ratios.max() < 4 * ratios.min() else (1,))
-    )
+    between = (1, 1.5) if ratios.max() < 4 * ratios.min() else (1,)
+    axes.xaxis.set_major_locator(LogLocator(base=2, subs=between))
     axes.xaxis.set_major_formatter("{x:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
 

@@ -101,9 +101,8 @@ def _name_sides(axes: Axes, methods: list[str], blocks: list[Block]) -> None:
     pairs = [pair for pair, _ in blocks]
     for pair in dict.fromkeys(pairs):
         first, count = pairs.index(pair), pairs.count(pair)
-        alone: dict[str, Any] = (
-            {"rotation": 25, "ha": "left"} if count == 1 and len(pairs) > 3 else {"ha": "center"}
-        )
-        axes.text(first + (count - 1) / 2, -0.7, pair, va="bottom", fontsize=7.5, **alone)
+        crowded = count == 1 and len(pairs) > 3
+        place: dict[str, Any] = {"rotation": 25, "ha": "left"} if crowded else {"ha": "center"}
+        axes.text(first + (count - 1) / 2, -0.7, pair, va="bottom", fontsize=7.5, **place)
         if first:
             axes.axvline(first - 0.5, color="white", lw=3)

@@ -2,9 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from ucmkd.data.regimes import ALONE
 from ucmkd.evaluation.across import BLOCKS_FOR_RANKS
-from ucmkd.evaluation.tables import Tables
+from ucmkd.evaluation.tables import Tables, regimes_by_pair
 from ucmkd.figures.shared.legend import method_labels
 from ucmkd.figures.style import COLUMN_WIDTH, in_style, looks, statement
 
@@ -40,8 +39,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def _too_few(tables: Tables) -> str:
-    costs = tables["costs"]
-    blocks = len(costs[costs.regime != ALONE][["pair", "regime"]].drop_duplicates())
+    blocks = sum(len(regimes) for regimes in regimes_by_pair(tables).values())
     return (
         f"Ranks are not tested: they need {BLOCKS_FOR_RANKS} blocks of a pair and a regime,\n"
         f"and this summary has {blocks}."

@@ -46,7 +46,7 @@ def open_ui(
     if not (expose or _is_loopback(host)):
         raise ConfigError(
             f"ui: others could reach {host}, and MLflow has no login; stay on 127.0.0.1 and forward the port "
-            "(ssh -L), or say explicitly that it may be exposed"
+            "(ssh -L), or add --expose"
         )
     _refuse_taken(host, port)
     try:

@@ -17,21 +17,47 @@ from torch.autograd.function import Function
 
 CHECK_EVERY = 10
 MAX_LOG_SCALING = 40.0  # float32 holds exp(±87), and products of two scalings must fit
+PATIENCE = 100  # iterations before a problem is solved from coarser ones, and 200 of them on each of those
+COARSE_ITERATIONS = 200
 
 
 def potentials(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tuple[Tensor, Tensor, int]:
-    """Find both potentials and the number of iterations they took, from 0.
+    """Find both potentials and the number of iterations they took.
 
-    If the cost requires a gradient, the potentials carry that of the iterations. These stop when the
-    marginals are violated by half of ``tol``, which leaves the other half to rounding; ``inf`` runs all
-    ``max_iter``.
+    Iterations start from 0 and stop when the marginals are violated by half of ``tol``, which leaves the
+    other half to rounding; ``inf`` runs all ``max_iter``. If the cost requires a gradient, the potentials
+    carry that of the iterations. If not, what is not solved soon is solved by way of coarser problems.
     """
+    start = torch.zeros_like(b)
     if max_iter == 1:
-        return *_update_logs(cost, torch.zeros_like(b), a, b), 1
+        return *_update_logs(cost, start, a, b), 1
     if cost.requires_grad:
         return _Unrolled.apply(cost, a, b, max_iter, tol)  # type: ignore[no-any-return]
-    f, g, stretches = _iterate(cost, a, b, max_iter, tol)
-    return f, g, _count(stretches)
+    first = max_iter if tol == math.inf else min(max_iter, PATIENCE)
+    f, g, stretches = _iterate(cost, start, a, b, first, tol)
+    if first == max_iter or stretches[-1].violation(_native(a)) < tol / 2:
+        return f, g, _count(stretches)
+    f, g, iterations = _anneal(cost, a, b, max_iter, tol)
+    return f, g, _count(stretches) + iterations
+
+
+def _anneal(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tuple[Tensor, Tensor, int]:
+    """Halve epsilon from the largest cost down to 1, starting each time where the last two solutions point.
+
+    If little mass has to cross a gap many epsilons wide, the potentials climb it in many small steps. At a
+    coarser epsilon the gap is narrow, and the potentials change little and smoothly with epsilon.
+    """
+    scale = 2.0 ** math.ceil(math.log2(max(1.0, cost.masked_fill(cost.isinf(), 0).max().item())))
+    g, change, iterations = torch.zeros_like(b), torch.zeros_like(b), 0
+    while True:
+        limit = min(max_iter, COARSE_ITERATIONS) if scale > 1 else max_iter
+        f, solved, stretches = _iterate(cost / scale, (g + change) / scale, a, b, limit, tol)
+        iterations += _count(stretches)
+        if scale == 1:
+            return f, solved, iterations
+        change = (scale * solved - g) / 2
+        g = scale * solved
+        scale /= 2
 
 
 def self_potential(cost: Tensor, a: Tensor, max_iter: int, tol: float) -> tuple[Tensor, int]:
@@ -80,6 +106,10 @@ class _Stretch:
             self.us.append(u)
             self.vs.append(v)
 
+    def violation(self, a: Any) -> float:
+        """Measure how far the rows missed their weights, in the worst problem, before the last update."""
+        return float((a * abs(self.us[-2] / self.us[-1] - 1)).sum(-2).max())
+
     def move(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
         """Take the potentials from where this stretch begins to where it ends."""
         return f + _tensor(self.us[-1]).log(), g + _tensor(self.vs[-1]).log()
@@ -107,7 +137,7 @@ def _module(x: Any) -> ModuleType:
 
 @torch.no_grad()
 def _iterate(
-    cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float
+    cost: Tensor, start: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float
 ) -> tuple[Tensor, Tensor, list[_Stretch]]:
     """Repeat :func:`_update_logs` by scalings, ``u = exp(f - absorbed f)`` and ``v``, to given marginals.
 
@@ -115,7 +145,7 @@ def _iterate(
     right after an absorption ``u = 1`` is answered by ``v = 1``. So, when the last update moved ``log u``
     by at most a step, ten more leave both log-scalings within ten steps of the largest ``log u`` now.
     """
-    f, g = _update_logs(cost, torch.zeros_like(b), a, b)
+    f, g = _update_logs(cost, start, a, b)
     stretches = [_absorb(cost, f, g, a, b)]
     weights = _native(a)
     remaining, length = max_iter - 1, 1
@@ -123,10 +153,9 @@ def _iterate(
         stretch = stretches[-1]
         stretch.run(min(length, remaining))
         remaining -= length
-        row_sums = stretch.us[-2] / stretch.us[-1]  # of the plan before the last update, in units of a
-        if tol < math.inf and float((weights * abs(row_sums - 1)).sum(-2).max()) < tol / 2:
+        if tol < math.inf and stretch.violation(weights) < tol / 2:
             break
-        drift = CHECK_EVERY * _largest_log(row_sums)
+        drift = CHECK_EVERY * _largest_log(stretch.us[-2] / stretch.us[-1])
         if remaining > 0 and _largest_log(stretch.us[-1]) + drift > MAX_LOG_SCALING:
             f, g = stretch.move(f, g)
             stretches.append(_absorb(cost, f, g, a, b))
@@ -149,7 +178,7 @@ class _Unrolled(Function):
     def forward(
         ctx: Any, cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float
     ) -> tuple[Tensor, Tensor, int]:
-        f, g, ctx.stretches = _iterate(cost, a, b, max_iter, tol)
+        f, g, ctx.stretches = _iterate(cost, torch.zeros_like(b), a, b, max_iter, tol)
         ctx.save_for_backward(cost, a, b)
         return f, g, _count(ctx.stretches)
 

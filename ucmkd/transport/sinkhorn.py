@@ -65,11 +65,13 @@ def entropic_coupling(
         Not negative; ``inf`` forbids a pair. Leading dimensions are separate problems.
     reg : float or Tensor of shape (...)
         ``absolute``: :math:`\varepsilon` itself, in units of the cost. ``relative``: in units of the
-        problem's median finite cost (its mean where the median is 0), as a constant to the gradient.
+        problem's median finite cost, or of a hundredth of its mean if that is more (as where most points
+        coincide), as a constant to the gradient.
     a, b : Tensor, shapes (..., n) and (..., m), optional
         Positive weights that sum to 1, constants to the gradient; uniform by default.
     max_iter : int
-        At most so many updates of both potentials, which start from 0.
+        At most so many updates of both potentials, which start from 0. If 100 are not enough, ``envelope``
+        approaches the problem by way of coarser epsilons instead, and spends them on the last.
     tol : float
         Largest violation of a marginal, as the sum of the absolute differences from its weights. ``inf`` runs
         exactly ``max_iter`` iterations and accepts what they reached.
@@ -226,13 +228,10 @@ def _epsilon(cost: Tensor, reg: float | Tensor, reg_mode: RegMode) -> Tensor:
 
 
 def _typical(cost: Tensor) -> Tensor:
-    """Take the median finite cost, the mean where it is 0, and 1 where that is 0 too."""
+    """Take the median finite cost, but at least a hundredth of the mean; 1 where nothing costs anything."""
     finite = torch.where(cost.isinf(), math.nan, cost).flatten(-2)
-    typical = finite.nanmedian(-1).values
-    if not bool(typical.all()):
-        typical = torch.where(typical > 0, typical, finite.nanmean(-1))
-        typical = torch.where(typical > 0, typical, 1)
-    return typical.reshape(-1, 1, 1)
+    typical = torch.maximum(finite.nanmedian(-1).values, finite.nanmean(-1) / 100)
+    return torch.where(typical > 0, typical, 1).reshape(-1, 1, 1)
 
 
 def _sharpness(plan: Tensor) -> Tensor:

@@ -1,0 +1,122 @@
+"""What jobs are told is what their functions take, and changes with what matters alone."""
+
+import inspect
+import json
+
+import pytest
+
+from ucmkd import jobs, specs
+from ucmkd.benchmark import Benchmark
+from ucmkd.blocks import BLOCK_SIZE
+from ucmkd.config import load, merge
+from ucmkd.data.pairing import pair_up
+from ucmkd.figures.draw import draw_all
+from ucmkd.report.build import build_report
+from ucmkd.tracking.publish import publish
+from ucmkd.training.distill import distill
+from ucmkd.training.teacher import train_teachers
+
+PAIR = "handwritten_profiles"
+CONFIG = {
+    "seeds": BLOCK_SIZE,
+    "cells": [
+        {
+            "pairs": [PAIR],
+            "regimes": ["paired", "disjoint_teacher"],
+            "methods": ["ce", "kd", "ucmkd_paper"],
+            "variants": ["default", "shuffled_teacher"],
+        }
+    ],
+}
+
+
+def parse(**changes: object) -> Benchmark:
+    return Benchmark.parse(merge(load(), merge(CONFIG, changes)))
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return parse()
+
+
+@pytest.fixture(scope="module")
+def told(benchmark):
+    """Every kind of specification."""
+    cell = benchmark.cell(PAIR, "disjoint_teacher", "kd", "default")
+    return {
+        "prepare": specs.prepare(benchmark, "digit_profiles"),
+        "pair_up": specs.pair_up(benchmark, PAIR, "paired"),
+        "teacher": specs.teacher(benchmark, PAIR, "own", 0),
+        "distill": specs.distill(benchmark, cell, 0),
+        "summarise": specs.summarise(benchmark),
+        "figures": specs.figures(),
+        "report": specs.report(load()),
+        "publish": specs.publish(benchmark),
+    }
+
+
+def names(function, *, without: tuple[str, ...] = ()) -> set[str]:
+    return set(inspect.signature(function).parameters) - set(without)
+
+
+def test_every_verb_is_told_what_its_function_takes(told):
+    runs = {"cells", "teachers", "seeds"}
+    takes = {
+        "prepare": names(jobs.prepare),
+        "pair_up": names(pair_up),
+        "teacher": names(train_teachers),
+        "distill": names(distill),
+        "summarise": names(jobs.summarise),
+        "figures": names(draw_all),
+        "report": names(build_report, without=("captions_folder",)),
+        "publish": names(publish, without=("block_folders",)) | runs,
+    }
+    assert takes.keys() == jobs.VERBS.keys()
+    assert {verb: set(spec) for verb, spec in told.items()} == takes
+
+
+def test_specifications_are_json_without_a_place_on_this_machine(told):
+    for spec in told.values():
+        text = specs.text(spec)
+        assert json.loads(text) == json.loads(json.dumps(spec))
+        assert str(specs.__file__.rsplit("/ucmkd", 1)[0]) not in text
+
+
+def test_a_cell_with_its_own_teacher_reads_its_folder(told):
+    assert (
+        told["distill"]["teacher_folder"]
+        == told["teacher"]["folder"]
+        == f"results/teachers/{PAIR}/own/block0"
+    )
+    assert told["teacher"]["pair_folder"] == f"results/pairs/{PAIR}/disjoint_teacher"
+
+
+def test_more_seeds_leave_full_blocks_as_they_are(benchmark):
+    more = parse(seeds=BLOCK_SIZE + 3)
+    assert specs.teacher(more, PAIR, "full", 0) == specs.teacher(benchmark, PAIR, "full", 0)
+    assert specs.teacher(more, PAIR, "full", 1)["seeds"] == [BLOCK_SIZE, BLOCK_SIZE + 1, BLOCK_SIZE + 2]
+    for key, cell in benchmark.cells.items():
+        assert specs.distill(more, more.cells[key], 0) == specs.distill(benchmark, cell, 0)
+
+
+def test_a_changed_setting_changes_the_cells_of_its_method_alone(benchmark):
+    other = parse(settings={"ucmkd_paper": {"n1": 2}})
+    changed = {
+        cell.method
+        for key, cell in benchmark.cells.items()
+        if specs.distill(other, other.cells[key], 0) != specs.distill(benchmark, cell, 0)
+    }
+    assert changed == {"ucmkd_paper"}
+    assert specs.teacher(other, PAIR, "full", 0) == specs.teacher(benchmark, PAIR, "full", 0)
+
+
+def test_a_students_recipe_does_not_train_teachers_again(benchmark):
+    other = parse(training={"student": {"noise": 0.25}})
+    assert specs.teacher(other, PAIR, "full", 0) == specs.teacher(benchmark, PAIR, "full", 0)
+    cell = "handwritten_profiles/paired/kd/default"
+    assert specs.distill(other, other.cells[cell], 0) != specs.distill(benchmark, benchmark.cells[cell], 0)
+
+
+def test_methods_have_digests_of_their_own(benchmark):
+    digests = {cell.method: specs.distill(benchmark, cell, 0)["code"] for cell in benchmark.cells.values()}
+    assert len(set(digests.values())) == len(digests) == 3
