@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-BLOCK_SIZE = 5
+BLOCK_SIZE = 10
 """Seeds that one job trains: its start-up costs seconds and would otherwise exceed the training."""
 
 
