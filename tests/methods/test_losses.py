@@ -168,6 +168,7 @@ class TestRecipes:
         ("feature_ot", {"label_cost": -1.0}), ("ucmkd_paper", {"label_smoothing": 1.5}),
         ("ucmkd_paper", {"clip_norm": -1.0}),
         ("ucmkd_paper", {"n1": -1}), ("ucmkd_paper", {"inner_rate": 0.0}), ("ucmkd_paper", {"reg": -0.1}),
+        ("ucmkd_sumall", {"la_form": "head_only"}),
     ],
 )  # fmt: skip
 def test_an_impossible_setting_is_refused_by_name(name: str, value: dict[str, Any]) -> None:

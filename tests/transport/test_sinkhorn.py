@@ -135,10 +135,9 @@ class TestIterations:
         assert coupling.iterations < 1000
 
     def test_coarser_problems_lead_to_the_same_plan(self, rng):
-        cost = 100 * random_cost(rng, 15, 15)
-        coupling = entropic_coupling(cost, 0.3, reg_mode="absolute", **EXACT)
-        a = torch.full((15,), 1 / 15, dtype=torch.float64)
-        expected = ot.sinkhorn(a, a, cost, 0.3, method="sinkhorn_log", stopThr=1e-13, numItermax=100_000)
+        cost, a, b = random_cost(rng, 15, 15), random_weights(rng, 15), random_weights(rng, 15)
+        coupling = entropic_coupling(cost, 0.02, reg_mode="absolute", a=a, b=b, **EXACT)
+        expected = ot.sinkhorn(a, b, cost, 0.02, method="sinkhorn_log", stopThr=1e-13, numItermax=100_000)
         assert coupling.iterations > scaling.PATIENCE
         torch.testing.assert_close(coupling.plan, expected, rtol=0, atol=1e-9)
 
@@ -167,7 +166,7 @@ class TestProperties:
         assert (coupling.plan >= 0).all()
         assert (coupling.plan.sum(1) - 1 / n).abs().sum() < 1e-3 + 1e-6
         assert (coupling.plan.sum(0) - 1 / m).abs().sum() < 1e-3 + 1e-6
-        assert -1e-6 < coupling.sharpness < 1
+        assert -1e-5 < coupling.sharpness < 1
 
     @settings(max_examples=20, deadline=None)
     @given(n=st.integers(2, 12), m=st.integers(2, 12), seed=st.integers(0, 2**16))

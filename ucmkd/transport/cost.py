@@ -80,9 +80,7 @@ def _l2(x: Tensor, y: Tensor) -> Tensor:
     centre = y.detach().mean(
         -2, keepdim=True
     )  # moves no distance, and keeps large offsets from cancelling digits
-    x, y = x - centre, y - centre
-    squares = x.square().sum(-1).unsqueeze(-1) + y.square().sum(-1).unsqueeze(-2)
-    return _root(squares - 2 * (x @ y.mT))
+    return torch.cdist(x - centre, y - centre, compute_mode="use_mm_for_euclid_dist")  # gradient 0 at 0
 
 
 def _cosine(x: Tensor, y: Tensor) -> Tensor:

@@ -17,8 +17,7 @@ from torch.autograd.function import Function
 
 CHECK_EVERY = 10
 MAX_LOG_SCALING = 40.0  # float32 holds exp(±87), and products of two scalings must fit
-PATIENCE = 100  # iterations before a problem is solved from coarser ones, and 200 of them on each of those
-COARSE_ITERATIONS = 200
+PATIENCE = 200  # iterations on a problem before it is approached by way of coarser ones, and on each of those
 
 
 def potentials(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tuple[Tensor, Tensor, int]:
@@ -50,7 +49,7 @@ def _anneal(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tu
     scale = 2.0 ** math.ceil(math.log2(max(1.0, cost.masked_fill(cost.isinf(), 0).max().item())))
     g, change, iterations = torch.zeros_like(b), torch.zeros_like(b), 0
     while True:
-        limit = min(max_iter, COARSE_ITERATIONS) if scale > 1 else max_iter
+        limit = min(max_iter, PATIENCE) if scale > 1 else max_iter
         f, solved, stretches = _iterate(cost / scale, (g + change) / scale, a, b, limit, tol)
         iterations += _count(stretches)
         if scale == 1:

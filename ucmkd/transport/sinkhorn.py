@@ -70,7 +70,7 @@ def entropic_coupling(
     a, b : Tensor, shapes (..., n) and (..., m), optional
         Positive weights that sum to 1, constants to the gradient; uniform by default.
     max_iter : int
-        At most so many updates of both potentials, which start from 0. If 100 are not enough, ``envelope``
+        At most so many updates of both potentials, which start from 0. If 200 are not enough, ``envelope``
         approaches the problem by way of coarser epsilons instead, and spends them on the last.
     tol : float
         Largest violation of a marginal, as the sum of the absolute differences from its weights. ``inf`` runs
