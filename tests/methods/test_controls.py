@@ -29,7 +29,8 @@ def accuracies(toy: ToyPair, name: str, supplies: list[Supply]) -> np.ndarray:
 def test_a_wrong_teacher_does_not_help_and_a_right_one_beats_it_by_far(toy: ToyPair) -> None:
     supply, rows = toy.supply("paired"), toy.split("paired").teacher.train
     wrong = [
-        replace(supply, bank=shuffled(toy.said, seed).bank(rows, toy.teacher.labels, "cpu")) for seed in SEEDS
+        replace(supply, bank=shuffled(toy.said, rows, seed).bank(rows, toy.teacher.labels, "cpu"))
+        for seed in SEEDS
     ]
     taught_right, taught_wrong = (accuracies(toy, "kd", each) for each in ([supply] * 3, wrong))
     alone = accuracies(toy, "ce", [toy.supply("alone", with_teacher=False)] * 3)

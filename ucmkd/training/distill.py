@@ -57,8 +57,8 @@ def distill(
     pair, regime, method, variant : str
         The cell.
     control : "real", "shuffled" or "random"
-        Whose outputs the student sees: the teacher's, the teacher's permuted over all samples, or those of
-        the same network before training.
+        Whose outputs the student sees: the teacher's, the teacher's permuted over all training samples, or
+        those of the same network before training.
     settings : mapping
         The method's.
     seeds : sequence of int
@@ -132,10 +132,10 @@ class Cell:
         method = load_method(self._method, self._values)
         recipe = method.recipe(self._recipes)
         cached = read_teacher(teacher_folder, seed, untrained=self._control == "random")
-        shown = shuffled(cached, seed) if self._control == "shuffled" else cached
         rows = split.student.train
         sampler = sampler_for(split, recipe.batch_size, learning.labels, teaching.labels)
         meeting = split.teacher.train[split.teacher.meets]
+        shown = shuffled(cached, meeting, seed) if self._control == "shuffled" else cached
         labels = np.where(split.student.labelled, learning.labels[rows], -1)
         supply = Supply(
             Inputs(learning, rows, device),
@@ -183,9 +183,10 @@ class Cell:
         return SeedResult(record, fitted.history, arrays, fitted.state)
 
 
-def shuffled(teacher: CachedTeacher, seed: int) -> CachedTeacher:
-    """Permute a teacher's outputs over all samples, features and logits together."""
-    order = generator_for(seed, "shuffled teacher").permutation(len(teacher.logits))
+def shuffled(teacher: CachedTeacher, rows: NDArray[np.int64], seed: int) -> CachedTeacher:
+    """Permute a teacher's outputs over these rows, features and logits together, across all classes."""
+    order = np.arange(len(teacher.logits))
+    order[rows] = generator_for(seed, "shuffled teacher").permutation(rows)
     return replace(teacher, features=teacher.features[order], logits=teacher.logits[order])
 
 
