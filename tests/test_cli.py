@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 
 import pytest
@@ -274,3 +275,38 @@ def test_a_job_reads_a_specification_from_standard_input(capsys, monkeypatch, tm
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(spec)))
     assert jobs.main(["summarise", "-"]) == 1
     assert "RecordError: results/runs/a/b/c/d/block0/records.json: no such file" in capsys.readouterr().err
+
+
+def test_a_job_that_cannot_write_says_so_and_leaves_nothing(capsys, tmp_path):
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    spec = {"dataset": "handwritten_digits", "settings": {}, "folder": str(tmp_path / "blocked/inside")}
+    assert jobs.main(["prepare", json.dumps(spec)]) in (1, 2)
+    assert "blocked" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["blocked"]
+
+
+FULL_DISK = """
+import resource, signal, sys
+from ucmkd import jobs
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+jobs.VERBS["distill"] = lambda **spec: write(spec["folder"])
+def write(folder):
+    import torch
+    from safetensors.torch import save_file
+    from ucmkd.files import atomic_folder
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+    with atomic_folder(folder) as temporary:
+        save_file({"weights": torch.zeros(100_000)}, temporary / "model.safetensors")
+sys.exit(jobs.main(["distill", sys.argv[1]]))
+"""
+
+
+def test_weights_that_do_not_fit_end_in_one_message(tmp_path):
+    spec = json.dumps({"folder": str(tmp_path / "seed0")})
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, spec], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "StorageError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

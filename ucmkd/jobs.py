@@ -4,6 +4,7 @@ A job imports what it needs and nothing else, since its start-up is paid for eve
 """
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -11,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from ucmkd.blocks import run_folders, run_keys, teacher_folders
 from ucmkd.errors import ConfigError, UcmkdError
@@ -76,6 +79,8 @@ def publish(*, cells: list[str], teachers: list[str], seeds: int, **places: Any)
     publish.publish([*teacher_folders(teachers, seeds), *run_folders(cells, seeds)], **places)
 
 
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR)
+
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__: verb for verb in (prepare, pair_up, teacher, distill, summarise, figures, report, publish)
 }
@@ -97,7 +102,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UcmkdError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return error.exit_code
+    except (OSError, SafetensorError) as error:
+        if not _is_about_storage(error):
+            raise
+        sys.stderr.write(f"StorageError: results cannot be written ({error}); make room, or make the folder "
+                         "writable, and run again: finished seeds are kept\n")  # fmt: skip
+        return 1
     return 0
+
+
+def _is_about_storage(error: Exception) -> bool:
+    """Tell a full, read-only or misplaced folder from other failures; safetensors gives only words."""
+    if isinstance(error, OSError):
+        return error.errno in STORAGE_ERRORS
+    return any(os.strerror(number) in str(error) for number in STORAGE_ERRORS)
 
 
 def _read(text: str) -> dict[str, Any]:
