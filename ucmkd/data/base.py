@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Samples:
     pair_ids: Sequence[str] | None = None
 
 
-class Dataset(Generic[S]):
+class Dataset(ABC, Generic[S]):
     """A source of samples. A file in ``ucmkd/data/datasets`` defines ``Dataset(base.Dataset[Settings])``.
 
     Attributes
@@ -75,9 +76,9 @@ class Dataset(Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
+    @abstractmethod
     def load(self) -> Samples:
         """Read or make the samples, the same to the last bit every time."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 Parameters = dict[str, Tensor]
 Outer = Literal["first_order", "second_order", "persist"]
-TeacherPart = Literal["logits", "features", "head", "live"]
+TeacherPart = Literal["logits", "features", "head"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Needs:
 
     Attributes
     ----------
-    teacher : frozenset of "logits", "features", "head", "live"
+    teacher : frozenset of "logits", "features", "head"
         Empty for methods that need no teacher at all.
     correspondence : "instance", "class" or "none"
         What a teacher row and the student row beside it must share at least.
