@@ -129,8 +129,16 @@ def test_check_counts_what_a_configuration_runs(capsys, tmp_path):
     assert code == 0
     assert out.splitlines()[-1] == f"2 cells, {2 * seeds} runs and {seeds} teachers in 6 training jobs"
     code, out, _ = run(capsys, "check", str(path), "--json")
-    assert json.loads(out)["regimes"] == [
-        {"pair": "handwritten_spoken", "regime": "alone", "cells": 2, "runs": 2 * seeds, "jobs": 4}
+    assert json.loads(out)["listed"] == [
+        {
+            "pair": "handwritten_spoken",
+            "regime": "alone",
+            "method": method,
+            "runs": seeds,
+            "jobs": 2,
+            "variants": ["default"],
+        }
+        for method in ("ce", "label_smoothing")
     ]
 
 
@@ -257,8 +265,20 @@ def test_publish_refuses_an_address_of_another_kind(capsys, results):
     assert "neither sqlite" in err
 
 
+def prepare_spec(kind, folder):
+    return {
+        "dataset": kind,
+        "kind": kind,
+        "settings": {},
+        "stamp": "",
+        "downloads": "downloads",
+        "scratch": "scratch",
+        "folder": str(folder),
+    }
+
+
 def test_a_job_that_is_refused_says_why_in_one_line(capsys):
-    assert jobs.main(["prepare", '{"dataset": "digits", "settings": {}, "folder": "x"}']) == 2
+    assert jobs.main(["prepare", json.dumps(prepare_spec("digits", "x"))]) == 2
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert "there is no 'digits'" in err
@@ -279,7 +299,7 @@ def test_a_job_reads_a_specification_from_standard_input(capsys, monkeypatch, tm
 
 def test_a_job_that_cannot_write_says_so_and_leaves_nothing(capsys, tmp_path):
     (tmp_path / "blocked").write_text("a file where a folder should be")
-    spec = {"dataset": "handwritten_digits", "settings": {}, "folder": str(tmp_path / "blocked/inside")}
+    spec = prepare_spec("handwritten_digits", tmp_path / "blocked/inside")
     assert jobs.main(["prepare", json.dumps(spec)]) in (1, 2)
     assert "blocked" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["blocked"]

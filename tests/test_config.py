@@ -179,6 +179,33 @@ WRONG = {
     "unknown dataset in datasets": (
         changed("datasets", {"digits": {}}),
         "datasets: there is no dataset 'digits'",
+        "or say its kind",
+    ),
+    "unknown kind of dataset": (
+        changed("datasets", {"mine": {"kind": "image_foldr"}}),
+        "datasets.mine.kind: there is no kind of dataset 'image_foldr'; did you mean 'image_folder'?",
+    ),
+    "unknown shift": (
+        cells(pairs=PROFILES, regimes=["class_cond+eazy"], methods=["kd"]),
+        "cells[0].regimes: there is no shift 'eazy'; did you mean 'easy'?",
+    ),
+    "misspelt setting of a shift": (
+        changed("shifts", {"mine": {"student_shar": 0.5}}),
+        "shifts.mine: there is no setting 'student_shar'; did you mean 'student_share'?",
+    ),
+    "impossible shift": (changed("shifts", {"mine": {"student_share": 0}}), "it must lie in (0, 1]"),
+    "shift that parts pairs": (
+        cells(pairs=PROFILES, regimes=["paired+long_tail"], methods=["kd"]),
+        "takes partners away",
+        "choose an unpaired regime",
+    ),
+    "encoder of a pair": (
+        changed("pairs.handwritten_spoken.models", {"student": "mlpp"}),
+        "pairs.handwritten_spoken.models.student: there is no model 'mlpp'; did you mean 'mlp'?",
+    ),
+    "setting of an encoder": (
+        changed("models", {"image": {"encoder": "mlp", "student": {"depth": 3}}}),
+        "models.image.student: there is no setting 'depth'",
     ),
     "misspelt dataset setting": (
         changed("datasets", {"spoken_digits": {"rate": []}}),
@@ -334,6 +361,39 @@ def test_a_cell_knows_its_settings_its_control_and_its_pool():
     assert plain.pool == "own"
 
 
+def test_a_shift_moves_students_alone_and_the_teacher_too_unless_it_is_a_legacy_one():
+    config = cells(
+        pairs=PROFILES, regimes=["disjoint_teacher+easy", "class_cond+legacy_mild"], methods=["ce", "proto_mse"]
+    )
+    found = Benchmark.parse(config).cells
+    folder = "handwritten_profiles"
+    assert found[f"{folder}/alone+easy/ce/default"].shift["student_snr_db"] == 10.0
+    assert found[f"{folder}/disjoint_teacher+easy/proto_mse/default"].pool == "own+easy"
+    assert found[f"{folder}/alone+legacy_mild/ce/default"].pool == "full"
+    assert found[f"{folder}/class_cond+legacy_mild/proto_mse/default"].pool == "full"
+    assert len(found) == 4
+
+
+def test_a_shift_of_ones_own_is_used_like_a_preset():
+    config = cells(pairs=PROFILES, regimes=["class_cond+quiet"], methods=["ce"])
+    config["shifts"] = {"quiet": {"student_snr_db": 30.0}}
+    (cell,) = Benchmark.parse(config).cells.values()
+    assert (cell.regime, cell.shift["student_snr_db"]) == ("alone+quiet", 30.0)
+
+
+def test_a_dataset_may_have_another_name_than_its_kind():
+    config = changed("datasets", {"quiet_digits": {"kind": "spoken_digits", "snr_db": [20.0]}})
+    config["pairs"]["handwritten_spoken"]["student"] = "quiet_digits"
+    source = Benchmark.parse(config).datasets["quiet_digits"]
+    assert (source.kind, source.settings["snr_db"], source.upstream) == ("spoken_digits", (20.0,), None)
+
+
+def test_an_encoder_may_be_chosen_for_a_pair_and_a_role():
+    config = changed("pairs.handwritten_spoken.models", {"teacher": "mlp"})
+    models = Benchmark.parse(config).pairs["handwritten_spoken"].models
+    assert {role: model.encoder for role, model in models.items()} == {"teacher": "mlp", "student": "convnet"}
+
+
 def test_an_unpaired_pair_has_one_pool():
     config = cells(pairs=SPOKEN, regimes=["disjoint_teacher"], methods=["proto_mse"])
     assert Benchmark.parse(config).teachers == ["handwritten_spoken/full"]
@@ -368,7 +428,7 @@ def test_a_cell_that_nobody_asked_for_is_not_found():
 
 def test_counts_add_up():
     counts = Benchmark.parse(changed("seeds", BLOCK_SIZE + 1)).counts()
-    assert counts["cells"] == 12 == sum(row["cells"] for row in counts["regimes"])
+    assert counts["cells"] == 12 == sum(len(row["variants"]) for row in counts["listed"])
     assert counts["runs"] == 12 * (BLOCK_SIZE + 1)
     assert counts["teachers"] == 3 * (BLOCK_SIZE + 1)
     assert counts["jobs"] == (12 + 3) * 2

@@ -7,13 +7,13 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"huggingface-hub": "huggingface_hub", "soundfile": "pysoundfile", "torch": "pytorch"}
 ONLY_ON_PYPI = {"espeakng-loader"}
 
 
 def bounds(requirements):
     """Divide each requirement into its name and its bounds."""
-    split = (re.fullmatch(r"([a-z0-9-]+)(.*)", requirement) for requirement in requirements)
+    split = (re.fullmatch(r"([a-z0-9_-]+)(.*)", requirement) for requirement in requirements)
     return {match[1]: match[2] for match in split}
 
 

@@ -44,6 +44,7 @@ def told(benchmark):
     """Every kind of specification."""
     cell = benchmark.cell(PAIR, "disjoint_teacher", "kd", "default")
     return {
+        "fetch": specs.fetch(parse(cells=[{"pairs": ["mfeat_pix_mor"], "methods": ["ce"]}]), "mfeat"),
         "prepare": specs.prepare(benchmark, "digit_profiles"),
         "pair_up": specs.pair_up(benchmark, PAIR, "paired"),
         "teacher": specs.teacher(benchmark, PAIR, "own", 0),
@@ -62,6 +63,7 @@ def names(function, *, without: tuple[str, ...] = ()) -> set[str]:
 def test_every_verb_is_told_what_its_function_takes(told):
     runs = {"cells", "teachers", "seeds"}
     takes = {
+        "fetch": names(jobs.fetch),
         "prepare": names(jobs.prepare),
         "pair_up": names(pair_up),
         "teacher": names(train_teachers),

@@ -11,11 +11,12 @@ import torch
 from torch.nn import functional as F
 
 from ucmkd.data import base
-from ucmkd.data.base import Prepared, Samples, read_prepared, write_prepared
+from ucmkd.data.base import Samples
 from ucmkd.data.pairing import Pair, pair_up, read_pair
+from ucmkd.data.prepared import Prepared, read_prepared, write_prepared
 from ucmkd.data.sampling import Meeting, sampler_for
-from ucmkd.methods.base import Batch, Context, Method, NoSettings, TeacherBank, TeacherRows, load_method
-from ucmkd.settings import plain
+from ucmkd.methods.base import Batch, Context, Method, TeacherBank, TeacherRows, load_method
+from ucmkd.settings import NoSettings, plain
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.monitor import Monitor
 from ucmkd.training.network import Network, Project, build_network
@@ -125,7 +126,7 @@ class ToyPair:
         if not (folder / "card.json").exists():
             pair_up(pair="toy", teacher=str(self.folder / "teacher"), student=str(self.folder / "student"),
                     regime=regime, labels_per_class=LABELS_PER_CLASS, student_share=None,
-                    folder=str(folder))  # fmt: skip
+                    shift=None, folder=str(folder))  # fmt: skip
         return folder
 
     def split(self, regime: str) -> Pair:
@@ -194,8 +195,8 @@ class ToyPair:
         return {
             "pair": "toy", "pool": pool, "seeds": [0, 1], "pair_folder": str(self.pair_folder(regime)),
             "teacher_data": str(self.folder / "teacher"),
-            "model": {"encoder": "mlp", "size": "teacher", "width": WIDTH}, "recipe": plain(TEACHER),
-            "device": "cpu", "code": "c0", "folder": str(folder),
+            "model": {"encoder": "mlp", "encoder_settings": {}, "size": "teacher", "width": WIDTH},
+            "recipe": plain(TEACHER), "device": "cpu", "code": "c0", "folder": str(folder),
         } | changes  # fmt: skip
 
     def student_job(
@@ -207,7 +208,8 @@ class ToyPair:
             "settings": {}, "seeds": [0, 1], "pair_folder": str(self.pair_folder(regime)),
             "student_data": str(self.folder / "student"), "teacher_data": str(self.folder / "teacher"),
             "teacher_folder": str(teachers),
-            "model": {"encoder": "mlp", "size": "student", "width": WIDTH, "project": "student"},
+            "model": {"encoder": "mlp", "encoder_settings": {}, "size": "student", "width": WIDTH,
+                      "project": "student"},
             "recipes": {"student": plain(STUDENT), "teacher": plain(TEACHER)},
             "device": "cpu", "code": "c0", "folder": str(folder),
         } | changes  # fmt: skip

@@ -1,6 +1,5 @@
 """A configuration that has been understood: everything the workflow needs to know of it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +7,41 @@ from typing import Any
 from ucmkd import config as configuration
 from ucmkd import discovery
 from ucmkd.blocks import blocks
-from ucmkd.cells import CONTROLS, DEFAULT, Cell, Pair, expand, known_settings, method_settings
-from ucmkd.config import ROOT, known
-from ucmkd.data.base import Dataset, load_dataset
+from ucmkd.cells import CONTROLS, DEFAULT, Cell, Model, Pair, expand, known_settings, method_settings
+from ucmkd.config import ROOT, known, no_such
+from ucmkd.data.base import Dataset, dataset_class, load_dataset
+from ucmkd.data.regimes import find_regime
+from ucmkd.data.shifts import Shift, find_shift
 from ucmkd.errors import ConfigError
 from ucmkd.methods.base import method_names
 from ucmkd.settings import build, plain
+from ucmkd.training.network import encoder_settings
 from ucmkd.training.recipe import Recipe
 
+ROLES = ("teacher", "student")
 RULES = ROOT / "workflow" / "rules" / "pairs"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset comes from.
+
+    Attributes
+    ----------
+    kind : str
+        A file in ``ucmkd/data/datasets``.
+    settings : dict
+        Resolved.
+    stamp : str
+        See :meth:`ucmkd.data.base.Dataset.stamp`.
+    upstream : str or None
+        What is fetched for it.
+    """
+
+    kind: str
+    settings: dict[str, Any]
+    stamp: str
+    upstream: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +50,12 @@ class Benchmark:
 
     Attributes
     ----------
+    mirror : str or None
+        A folder of archives.
     datasets : dict
-        Resolved settings of every dataset in use.
+        The source of every dataset in use.
+    shifts : dict
+        Those that the configuration defines.
     pairs : dict
         Pairs that some cell uses.
     cells : dict
@@ -40,7 +69,9 @@ class Benchmark:
     width: int
     project: str
     tracking_uri: str | None
-    datasets: dict[str, dict[str, Any]]
+    mirror: str | None
+    datasets: dict[str, Source]
+    shifts: dict[str, dict[str, Any]]
     pairs: dict[str, Pair]
     cells: dict[str, Cell]
 
@@ -69,7 +100,9 @@ class Benchmark:
             width=valid["embedding"]["width"],
             project=valid["embedding"]["project"],
             tracking_uri=valid["tracking"]["uri"],
-            datasets={name: plain(_dataset(name, valid).settings) for name in names},
+            mirror=valid["data"]["mirror"],
+            datasets={name: _source(name, valid) for name in names},
+            shifts=valid["shifts"],
             pairs=used,
             cells=cells,
         )
@@ -87,21 +120,35 @@ class Benchmark:
             raise ConfigError(f"results/runs/{key}: no such cell in this configuration; add it under cells")
         return self.cells[key]
 
+    def shift(self, pair: str, regime: str) -> dict[str, Any] | None:
+        """Give the fields of the shift that a regime of a pair names; None where it names none."""
+        name = find_regime(regime).shift
+        if name is None:
+            return None
+        return plain(find_shift(name, self.shifts, **self.pairs[pair].modalities))
+
     @property
     def teachers(self) -> list[str]:
         """Every ``pair/pool`` that a teacher is trained for."""
         return list(dict.fromkeys(f"{cell.pair}/{cell.pool}" for cell in self.cells.values()))
 
     def counts(self) -> dict[str, Any]:
-        """Count cells, runs and training jobs, in all and for every pair and regime."""
+        """Count cells, runs and training jobs; list the cells, one row a pair, regime and method."""
         n_blocks = len(blocks(self.seeds))
-        cells = Counter((cell.pair, cell.regime) for cell in self.cells.values())
+        variants: dict[tuple[str, str, str], list[str]] = {}
+        for cell in sorted(self.cells.values(), key=lambda cell: list(self.pairs).index(cell.pair)):
+            variants.setdefault((cell.pair, cell.regime, cell.method), []).append(cell.variant)
         return {
-            "regimes": [
-                {"pair": pair, "regime": regime, "cells": n, "runs": n * self.seeds, "jobs": n * n_blocks}
-                for (pair, regime), n in sorted(
-                    cells.items(), key=lambda item: list(self.pairs).index(item[0][0])
-                )
+            "listed": [
+                {
+                    "pair": pair,
+                    "regime": regime,
+                    "method": method,
+                    "runs": len(names) * self.seeds,
+                    "jobs": len(names) * n_blocks,
+                    "variants": names,
+                }
+                for (pair, regime, method), names in variants.items()
             ],
             "cells": len(self.cells),
             "runs": len(self.cells) * self.seeds,
@@ -112,18 +159,25 @@ class Benchmark:
 
 def _check_names(config: Mapping[str, Any]) -> None:
     """Refuse names under datasets, models, pairs, settings and variants for which there is no file."""
-    datasets, models = discovery.names("ucmkd.data.datasets"), discovery.names("ucmkd.models")
-    methods = method_names()
-    for name in config["datasets"]:
-        known("datasets", "dataset", name, datasets)
-    for modality, name in config["models"].items():
-        known(f"models.{modality}", "model", name, models)
+    kinds, methods = discovery.names("ucmkd.data.datasets"), method_names()
+    datasets = list(dict.fromkeys([*config["datasets"], *kinds]))
+    for name, values in config["datasets"].items():
+        if "kind" in values:
+            known(f"datasets.{name}.kind", "kind of dataset", values["kind"], kinds)
+        elif name not in kinds:
+            raise ConfigError(f"{no_such('datasets', 'dataset', name, kinds)}; or say its kind")
+    for modality, model in config["models"].items():
+        for role in ROLES:
+            _model(model, role, f"models.{modality}")
     for pair, definition in config["pairs"].items():
-        for role in ("teacher", "student"):
+        for role in ROLES:
             known(f"pairs.{pair}.{role}", "dataset", definition[role], datasets)
     for section in ("settings", "variants"):
         for name in config[section]:
             known(section, "method", name, methods)
+    for name, values in config["shifts"].items():
+        known_settings(Shift, values, f"shifts.{name}")
+        find_shift(name, config["shifts"], student="image", teacher="image")
     for method, values in config["settings"].items():
         method_settings(method, values, f"settings.{method}")
     for method, variants in config["variants"].items():
@@ -147,15 +201,18 @@ def _pair(name: str, config: Mapping[str, Any]) -> Pair:
     place, definition = f"pairs.{name}", config["pairs"][name]
     if definition["labels_per_class"] is not None and definition["student_share"] is not None:
         raise ConfigError(f"{place}: labels_per_class and student_share exclude each other; keep one")
-    datasets = {role: _dataset(definition[role], config) for role in ("teacher", "student")}
-    encoders, recipes = {}, {}
+    datasets = {role: dataset_of(config, definition[role]) for role in ROLES}
+    models, recipes = {}, {}
     for role, dataset in datasets.items():
-        if dataset.modality not in config["models"]:
+        if role in definition["models"]:
+            models[role] = _model(definition["models"][role], role, f"{place}.models.{role}")
+        elif dataset.modality in config["models"]:
+            models[role] = _model(config["models"][dataset.modality], role, f"models.{dataset.modality}")
+        else:
             raise ConfigError(
                 f"models.{dataset.modality}: is missing, and {place}.{role} needs it; known models: "
                 f"{', '.join(discovery.names('ucmkd.models'))}"
             )
-        encoders[role] = config["models"][dataset.modality]
         values = {**config["training"][role], **definition["training"].get(role, {})}
         recipes[role] = plain(build(Recipe, values, f"{place}.training.{role}"))
     instances = {dataset.instances for dataset in datasets.values()}
@@ -166,14 +223,34 @@ def _pair(name: str, config: Mapping[str, Any]) -> Pair:
         labels_per_class=definition["labels_per_class"],
         student_share=definition["student_share"],
         paired=len(instances) == 1 and None not in instances,
-        encoders=encoders,
+        modalities={role: dataset.modality for role, dataset in datasets.items()},
+        models=models,
         recipes=recipes,
     )
 
 
-def _dataset(name: str, config: Mapping[str, Any]) -> Dataset[Any]:
-    values = config["datasets"].get(name, {})
-    known_settings(
-        discovery.load("ucmkd.data.datasets", name, "Dataset").Settings, values, f"datasets.{name}"
-    )
-    return load_dataset(name, values)
+def _model(model: str | Mapping[str, Any], role: str, place: str) -> Model:
+    definition: Mapping[str, Any] = {"encoder": model} if isinstance(model, str) else model
+    encoder = definition["encoder"]
+    known(place, "model", encoder, discovery.names("ucmkd.models"))
+    values, inside = definition.get(role, {}), f"{place}.{role}"
+    known_settings(discovery.load("ucmkd.models", encoder, "Settings"), values, inside)
+    return Model(encoder, plain(encoder_settings(encoder, values, inside)))
+
+
+def dataset_of(config: Mapping[str, Any], name: str) -> Dataset[Any]:
+    """Build a dataset as the configuration defines it."""
+    kind, values = _kind(config, name)
+    known_settings(dataset_class(kind).Settings, values, f"datasets.{name}")
+    return load_dataset(kind, values, place=f"datasets.{name}")
+
+
+def _kind(config: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any]]:
+    values = dict(config.get("datasets", {}).get(name, {}))
+    return values.pop("kind", name), values
+
+
+def _source(name: str, config: Mapping[str, Any]) -> Source:
+    dataset = dataset_of(config, name)
+    upstream = dataset.upstream.name if dataset.upstream else None
+    return Source(_kind(config, name)[0], plain(dataset.settings), dataset.stamp(), upstream)

@@ -22,12 +22,12 @@ def datasets() -> list[Row]:
 
 def pairs() -> list[Row]:
     """List the pairs that ``config/config.yaml`` defines."""
+    from ucmkd.benchmark import dataset_of
     from ucmkd.config import load
-    from ucmkd.data.base import load_dataset
 
-    rows = []
-    for name, definition in load()["pairs"].items():
-        sides = [load_dataset(definition[role]) for role in ("teacher", "student")]
+    config, rows = load(), []
+    for name, definition in config["pairs"].items():
+        sides = [dataset_of(config, definition[role]) for role in ("teacher", "student")]
         paired = sides[0].instances is not None and sides[0].instances == sides[1].instances
         rows.append(
             {
@@ -74,8 +74,24 @@ def regimes() -> list[Row]:
     return [asdict(find_regime(name)) for name in regime_names()]
 
 
+def shifts() -> list[Row]:
+    """List the presets of shifts, and what each changes; legacy ones for an audio student."""
+    from ucmkd.data.shifts import LEGACY, PRESETS, Shift
+    from ucmkd.settings import plain
+
+    found = PRESETS | {name: preset.as_shift(audio_is_student=True) for name, preset in LEGACY.items()}
+    nothing = plain(Shift())
+    return [
+        {
+            "name": name,
+            "changes": {key: value for key, value in plain(shift).items() if value != nothing[key]},
+        }
+        for name, shift in found.items()
+    ]
+
+
 KINDS: dict[str, Callable[[], list[Row]]] = {
-    function.__name__: function for function in (datasets, pairs, methods, models, regimes)
+    function.__name__: function for function in (datasets, pairs, methods, models, regimes, shifts)
 }
 
 

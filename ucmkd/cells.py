@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ucmkd.config import known, no_such
-from ucmkd.data.regimes import ALONE, Regime, alone_in, find_regime, regime_names
+from ucmkd.data.regimes import (
+    ALONE,
+    SIGN,
+    Regime,
+    alone_in,
+    find_regime,
+    is_alone,
+    regime_names,
+    with_shift,
+)
+from ucmkd.data.shifts import Shift, find_shift, shift_names
 from ucmkd.errors import ConfigError
 from ucmkd.methods.base import load_method, method_class, method_names, refuse_unless_provided
 from ucmkd.settings import plain
@@ -15,6 +25,14 @@ Control = Literal["real", "shuffled", "random"]
 DEFAULT = "default"
 CONTROLS: dict[str, Control] = {"shuffled_teacher": "shuffled", "random_teacher": "random"}
 """Variants that exist for every method with a teacher: its rows are shuffled, or it is left untrained."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """An encoder, a file in ``ucmkd/models``, with its settings resolved."""
+
+    encoder: str
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +47,10 @@ class Pair:
         How many training samples the student has; None for all.
     paired : bool
         Whether samples of the two datasets show the same instances.
-    encoders, recipes : dict
-        For ``teacher`` and ``student``: an encoder's name, the fields of a ``Recipe``.
+    modalities : dict
+        For ``teacher`` and ``student``.
+    models, recipes : dict
+        For ``teacher`` and ``student``: the encoder, the fields of a ``Recipe``.
     """
 
     name: str
@@ -39,7 +59,8 @@ class Pair:
     labels_per_class: int | None
     student_share: float | None
     paired: bool
-    encoders: dict[str, str]
+    modalities: dict[str, str]
+    models: dict[str, Model]
     recipes: dict[str, dict[str, Any]]
 
 
@@ -51,8 +72,10 @@ class Cell:
     ----------
     control : "real", "shuffled" or "random"
         What teacher the method is given.
-    pool : "full" or "own"
-        What that teacher was trained on.
+    pool : str
+        What that teacher was trained on: ``full`` or ``own``, with the shift it is under.
+    shift : dict or None
+        Fields of the shift that the regime names.
     """
 
     pair: str
@@ -61,7 +84,8 @@ class Cell:
     variant: str
     control: Control
     settings: dict[str, Any]
-    pool: Literal["full", "own"]
+    pool: str
+    shift: dict[str, Any] | None
 
     @property
     def key(self) -> str:
@@ -109,6 +133,8 @@ def expand(
             own = dict.fromkeys(alone_in(rule) for rule in rules or [find_regime(ALONE)])
             for rule in own if alone else rules:
                 _refuse_impossible(place, pairs[name], rule, method)
+                shift = _shift(f"{place}.regimes", pairs[name], rule, config["shifts"])
+                pool = "own" if rule.teacher_pool == "own" and pairs[name].paired else "full"
                 for variant, values in variants.items():
                     yield Cell(
                         pair=name,
@@ -117,17 +143,34 @@ def expand(
                         variant=variant,
                         control=CONTROLS.get(variant, "real"),
                         settings=values,
-                        pool="own" if rule.teacher_pool == "own" and pairs[name].paired else "full",
+                        pool=with_shift(pool, rule.shift) if shift and shift.teacher_inside else pool,
+                        shift=plain(shift) if shift else None,
                     )
 
 
 def _regime(name: str, place: str) -> Regime:
     try:
-        if name != ALONE:
+        if not is_alone(name):
             return find_regime(name)
     except ConfigError:
-        raise no_such(place, "regime", name, regime_names()) from None
+        raise no_such(place, "regime", name.partition(SIGN)[0], regime_names()) from None
     raise ConfigError(f"{place}: '{ALONE}' is where methods without a teacher run anyway; leave it out")
+
+
+def _shift(place: str, pair: Pair, rule: Regime, defined: Mapping[str, Any]) -> Shift | None:
+    """Resolve the shift that a regime names, and refuse one that its pair cannot be under."""
+    if rule.shift is None:
+        return None
+    known(place, "shift", rule.shift, shift_names(defined))
+    shift = find_shift(rule.shift, defined, **pair.modalities)
+    for role, modality in pair.modalities.items():
+        if modality == "text" and shift.adds_noise_to(role):
+            raise ConfigError(f"{place}: shift '{rule.shift}' adds noise to the inputs of the {role} of "
+                              f"'{pair.name}', and a text has no noise; choose another shift")  # fmt: skip
+    if rule.paired_data and shift.parts_pairs():
+        raise ConfigError(f"{place}: shift '{rule.shift}' takes partners away, which regime '{rule.name}' "
+                          "needs; choose an unpaired regime")  # fmt: skip
+    return shift
 
 
 def _variants(method: str, names: list[str], config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

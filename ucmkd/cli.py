@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from ucmkd import __version__
 from ucmkd.errors import ConfigError, UcmkdError
 
-KINDS = ("datasets", "pairs", "methods", "models", "regimes")
+KINDS = ("datasets", "pairs", "methods", "models", "regimes", "shifts")
 BENCHES = {
     "step": ("ucmkd.training.bench", "bench_step"),
     "transport": ("ucmkd.transport.bench", "bench_transport"),
@@ -66,6 +66,33 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="CONFIG",
         help="files laid over config/config.yaml, one after the other; none checks that file itself",
+    )
+
+    command = _command(commands, "new", _new, "check two datasets and write the pair they make")
+    command.add_argument("what", choices=("pair",), help="pair")
+    command.add_argument("name", metavar="NAME", help="of the pair, in lower case")
+    for role in ("teacher", "student"):
+        command.add_argument(
+            f"--{role}",
+            required=True,
+            metavar="SOURCE",
+            help="a dataset, a folder of images or of sounds, a .csv or .npy file, or KIND:PATH",
+        )
+        command.add_argument(
+            f"--labels-{role}",
+            action="append",
+            default=[],
+            metavar="OLD=NEW",
+            help=f"rename a class of the {role}; may be given more than once",
+        )
+    command.add_argument(
+        "--accept-labels", action="store_true", help="take the proposed names where the classes differ"
+    )
+    command.add_argument(
+        "--labels-per-class",
+        type=int,
+        metavar="N",
+        help="training samples of each class that the student has (default: all)",
     )
 
     command = _command(commands, "show", _show, "show the record of a finished run", as_json=True)
@@ -121,9 +148,36 @@ def _check(parsed: argparse.Namespace) -> int:
     if parsed.json:
         print(json.dumps(counts, indent=1))
         return 0
-    _print_rows(counts["regimes"], as_json=False)
+    _print_rows(counts["listed"], as_json=False)
     print("\n{cells} cells, {runs} runs and {teachers} teachers in {jobs} training jobs".format(**counts))
     return 0
+
+
+def _new(parsed: argparse.Namespace) -> int:
+    from ucmkd import config
+    from ucmkd.new.pair import new_pair
+
+    new_pair(
+        parsed.name,
+        {"teacher": parsed.teacher, "student": parsed.student},
+        labels={
+            "teacher": _renamed(parsed.labels_teacher, "--labels-teacher"),
+            "student": _renamed(parsed.labels_student, "--labels-student"),
+        },
+        accept_labels=parsed.accept_labels,
+        labels_per_class=parsed.labels_per_class,
+        root=config.ROOT,
+        workers=os.cpu_count() or 1,
+        say=print,
+    )
+    return 0
+
+
+def _renamed(words: Sequence[str], option: str) -> dict[str, str]:
+    for word in words:
+        if not all(word.partition("=")):
+            raise ConfigError(f"{option}: '{word}' is not OLD=NEW; write the names of a class on both sides")
+    return dict(word.split("=", 1) for word in words)
 
 
 def _show(parsed: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,11 +22,35 @@ from ucmkd.errors import ConfigError, UcmkdError
 CAPTIONS = Path(__file__).resolve().parents[1] / "workflow" / "report"
 
 
-def prepare(*, dataset: str, settings: dict[str, Any], folder: str) -> None:
-    """Store a dataset."""
-    from ucmkd.data.base import load_dataset, write_prepared
+def fetch(*, kind: str, folder: str) -> None:
+    """Get the files that a kind of dataset is read from."""
+    from ucmkd.data import upstream
+    from ucmkd.data.base import dataset_class
 
-    write_prepared(folder, dataset, load_dataset(dataset, settings), settings)
+    source = dataset_class(kind).upstream
+    if source is None:
+        raise ConfigError(f"{kind}: is not fetched; leave out the job")
+    upstream.fetch(source, folder, upstream.mirror_folder())
+
+
+def prepare(
+    *,
+    dataset: str,
+    kind: str,
+    settings: dict[str, Any],
+    stamp: str,
+    downloads: str,
+    scratch: str,
+    folder: str,
+) -> None:
+    """Store a dataset; ``stamp`` only says which state of the user's files is meant."""
+    from ucmkd.data.base import Workspace, load_dataset
+    from ucmkd.data.prepared import write_prepared
+
+    workspace = Workspace(downloads=Path(downloads), scratch=Path(scratch), workers=_workers())
+    source = load_dataset(kind, settings, place=f"datasets.{dataset}", workspace=workspace)
+    write_prepared(folder, dataset, source, {"kind": kind, **settings})
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def pair_up(**spec: Any) -> None:
@@ -81,8 +106,12 @@ def publish(*, cells: list[str], teachers: list[str], seeds: int, **places: Any)
 
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR)
 
+WORKERS = "UCMKD_WORKERS"
+"""The environment variable that says how many processes a job may use."""
+
 VERBS: dict[str, Callable[..., None]] = {
-    verb.__name__: verb for verb in (prepare, pair_up, teacher, distill, summarise, figures, report, publish)
+    verb.__name__: verb
+    for verb in (fetch, prepare, pair_up, teacher, distill, summarise, figures, report, publish)
 }
 
 
@@ -116,6 +145,10 @@ def _is_about_storage(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in STORAGE_ERRORS
     return any(os.strerror(number) in str(error) for number in STORAGE_ERRORS)
+
+
+def _workers() -> int:
+    return int(os.environ.get(WORKERS, "1"))
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ucmkd.errors import ConfigError
@@ -17,7 +18,8 @@ def build(cls: type[S], values: Mapping[str, Any], place: str) -> S:
     Parameters
     ----------
     cls : type
-        A dataclass whose fields are numbers, strings, booleans, tuples of them, ``Literal`` or optional.
+        A dataclass whose fields are numbers, strings, booleans, tuples or maps of them, ``Literal`` or
+        optional.
     values : Mapping
         What the configuration gives; absent fields keep their defaults.
     place : str
@@ -38,11 +40,27 @@ def build(cls: type[S], values: Mapping[str, Any], place: str) -> S:
         return cls(**converted)
     except ValueError as error:
         raise ConfigError(f"{place}: {error}") from None
+    except TypeError:
+        missing = [name for name in _required(cls) if name not in converted]
+        raise ConfigError(f"{place}.{missing[0]}: is missing; it has no default") from None
 
 
 def plain(values: Any) -> dict[str, Any]:
     """Turn a settings object into plain JSON values; infinity becomes the string ``inf``."""
     return {name: "inf" if value == math.inf else value for name, value in dataclasses.asdict(values).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoSettings:
+    """For what has nothing to set."""
+
+
+def _required(cls: type[Any]) -> list[str]:
+    return [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
 
 
 def _convert(value: Any, hint: Any, place: str) -> Any:
@@ -59,6 +77,10 @@ def _convert(value: Any, hint: Any, place: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{place}: expected a list, got {value!r}")
         return tuple(_convert(item, arguments[0], place) for item in value)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{place}: expected a map, got {value!r}")
+        return {str(key): _convert(item, arguments[1], f"{place}.{key}") for key, item in value.items()}
     if hint is float:
         if value == "inf":
             return math.inf

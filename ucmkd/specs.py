@@ -11,7 +11,7 @@ from typing import Any
 from ucmkd.benchmark import Benchmark
 from ucmkd.blocks import seeds_of
 from ucmkd.cells import Cell
-from ucmkd.data.regimes import ALONE
+from ucmkd.data.regimes import ALONE, SIGN
 from ucmkd.fingerprint import source_digest
 
 Spec = dict[str, Any]
@@ -21,16 +21,33 @@ POOL_REGIME = {"full": ALONE, "own": "disjoint_teacher"}
 benchmark does not train its teachers again."""
 
 
+def pool_regime(pool: str) -> str:
+    """Name the regime whose index files tell a teacher its pool."""
+    base, sign, shift = pool.partition(SIGN)
+    return f"{POOL_REGIME[base]}{sign}{shift}"
+
+
 def text(spec: Spec) -> str:
     """Write a specification on one line."""
     return json.dumps(spec, separators=(",", ":"), allow_nan=False)
 
 
+def fetch(benchmark: Benchmark, upstream: str) -> Spec:
+    """Tell ``fetch`` what to get: any kind of dataset that is read from it says how."""
+    kinds = sorted(source.kind for source in benchmark.datasets.values() if source.upstream == upstream)
+    return {"kind": kinds[0], "folder": f"results/downloads/{upstream}"}
+
+
 def prepare(benchmark: Benchmark, dataset: str) -> Spec:
     """Tell ``prepare`` which dataset to store, and where."""
+    source = benchmark.datasets[dataset]
     return {
         "dataset": dataset,
-        "settings": benchmark.datasets[dataset],
+        "kind": source.kind,
+        "settings": source.settings,
+        "stamp": source.stamp,
+        "downloads": "results/downloads",
+        "scratch": f"results/scratch/{dataset}",
         "folder": f"results/data/{dataset}",
     }
 
@@ -38,6 +55,7 @@ def prepare(benchmark: Benchmark, dataset: str) -> Spec:
 def pair_up(benchmark: Benchmark, pair: str, regime: str) -> Spec:
     """Tell ``pair_up`` which datasets meet, and how."""
     definition = benchmark.pairs[pair]
+    shift = benchmark.shift(pair, regime)
     return {
         "pair": pair,
         "regime": regime,
@@ -45,6 +63,7 @@ def pair_up(benchmark: Benchmark, pair: str, regime: str) -> Spec:
         "student": f"results/data/{definition.student}",
         "labels_per_class": definition.labels_per_class,
         "student_share": definition.student_share,
+        "shift": shift,
         "folder": f"results/pairs/{pair}/{regime}",
     }
 
@@ -52,17 +71,22 @@ def pair_up(benchmark: Benchmark, pair: str, regime: str) -> Spec:
 def teacher(benchmark: Benchmark, pair: str, pool: str, block: int) -> Spec:
     """Tell ``teacher`` which seeds to train, and on what."""
     definition = benchmark.pairs[pair]
-    encoder = definition.encoders["teacher"]
+    model = definition.models["teacher"]
     return {
         "pair": pair,
         "pool": pool,
         "seeds": seeds_of(block, benchmark.seeds),
-        "pair_folder": f"results/pairs/{pair}/{POOL_REGIME[pool]}",
+        "pair_folder": f"results/pairs/{pair}/{pool_regime(pool)}",
         "teacher_data": f"results/data/{definition.teacher}",
-        "model": {"encoder": encoder, "size": "teacher", "width": benchmark.width},
+        "model": {
+            "encoder": model.encoder,
+            "encoder_settings": model.settings,
+            "size": "teacher",
+            "width": benchmark.width,
+        },
         "recipe": definition.recipes["teacher"],
         "device": benchmark.device,
-        "code": source_digest("ucmkd.training.teacher", f"ucmkd.models.{encoder}"),
+        "code": source_digest("ucmkd.training.teacher", f"ucmkd.models.{model.encoder}"),
         "folder": f"results/teachers/{pair}/{pool}/block{block}",
     }
 
@@ -70,7 +94,7 @@ def teacher(benchmark: Benchmark, pair: str, pool: str, block: int) -> Spec:
 def distill(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
     """Tell ``distill`` which seeds of a cell to train, and on what."""
     definition = benchmark.pairs[cell.pair]
-    encoder = definition.encoders["student"]
+    model = definition.models["student"]
     return {
         "pair": cell.pair,
         "regime": cell.regime,
@@ -84,7 +108,8 @@ def distill(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
         "teacher_data": f"results/data/{definition.teacher}",
         "teacher_folder": f"results/teachers/{cell.pair}/{cell.pool}/block{block}",
         "model": {
-            "encoder": encoder,
+            "encoder": model.encoder,
+            "encoder_settings": model.settings,
             "size": "student",
             "width": benchmark.width,
             "project": benchmark.project,
@@ -92,7 +117,7 @@ def distill(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
         "recipes": definition.recipes,
         "device": benchmark.device,
         "code": source_digest(
-            "ucmkd.training.distill", f"ucmkd.methods.{cell.method}", f"ucmkd.models.{encoder}"
+            "ucmkd.training.distill", f"ucmkd.methods.{cell.method}", f"ucmkd.models.{model.encoder}"
         ),
         "folder": f"results/runs/{cell.key}/block{block}",
     }

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import Tiny
-from ucmkd.data.base import digest, load_dataset, read_prepared, validate, write_prepared
+from ucmkd.data.base import load_dataset, validate
+from ucmkd.data.prepared import digest, read_prepared, write_prepared
 from ucmkd.errors import ConfigError, DataError
 
 
@@ -30,21 +31,21 @@ def changed(column: str, row: int, value: Any) -> list[Any]:
 
 class TestValidate:
     def test_the_tiny_dataset_passes(self) -> None:
-        validate(Tiny().load(), grouped=True, place="tiny")
+        validate(Tiny().load(), modality="tabular", grouped=True, place="tiny")
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     def test_inputs_that_are_no_numbers_are_refused_with_the_sample_named(self, value: float) -> None:
         inputs = Tiny().load().inputs.copy()
         inputs[4, 1] = value
         with pytest.raises(DataError, match="tiny: NaN or infinite inputs in 1 samples, first 'row4'"):
-            validate(Tiny(inputs=inputs).load(), grouped=True, place="tiny")
+            validate(Tiny(inputs=inputs).load(), modality="tabular", grouped=True, place="tiny")
 
     @pytest.mark.parametrize("part", ["train", "val", "test"])
     def test_a_class_that_is_missing_from_a_split_is_refused(self, part: str) -> None:
         samples = Tiny().load()
         labels = np.where(np.asarray(samples.split) == part, 0, samples.labels)
         with pytest.raises(DataError, match=f"class 'odd' has no {part} sample"):
-            validate(Tiny(labels=labels).load(), grouped=True, place="tiny")
+            validate(Tiny(labels=labels).load(), modality="tabular", grouped=True, place="tiny")
 
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -67,10 +68,10 @@ class TestValidate:
     )
     def test_the_message_names_what_is_wrong(self, changes: dict[str, Any], message: str) -> None:
         with pytest.raises(DataError, match=message):
-            validate(Tiny(**changes).load(), grouped=True, place="tiny")
+            validate(Tiny(**changes).load(), modality="tabular", grouped=True, place="tiny")
 
     def test_groups_do_not_matter_where_they_are_unknown(self) -> None:
-        validate(Tiny(groups=["nobody"] * 12).load(), grouped=False, place="tiny")
+        validate(Tiny(groups=["nobody"] * 12).load(), modality="tabular", grouped=False, place="tiny")
 
 
 class TestRoundTrip:
@@ -218,7 +219,7 @@ def store_within(folder: Path, limit: int) -> subprocess.CompletedProcess[str]:
     script = (
         "import resource, sys\n"
         "from tests.data.conftest import Tiny\n"
-        "from ucmkd.data.base import write_prepared\n"
+        "from ucmkd.data.prepared import write_prepared\n"
         "from ucmkd.errors import DataError\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
         "try:\n"

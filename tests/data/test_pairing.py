@@ -43,6 +43,7 @@ def job(tmp_path: Path) -> Job:
             regime=regime,
             labels_per_class=labels_per_class,
             student_share=student_share,
+            shift=None,
             folder=str(tmp_path / "pair"),
         )
         return read_pair(tmp_path / "pair")

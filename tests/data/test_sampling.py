@@ -165,6 +165,15 @@ def test_any_pool_and_batch_size_gives_full_batches(students: int, pool: int, si
         assert (labels[student] == taught[teacher]).all()
 
 
+def test_a_sample_whose_class_the_teacher_lacks_meets_somebody_unmatched() -> None:
+    labels, taught = np.repeat(np.arange(4), 5), np.repeat([0, 1, 3], 4)
+    made = Sampler(find_regime("class_cond"), 8, labels, np.full(20, -1), taught)
+    for meeting in made.epoch(0, 1):
+        assert meeting.matched.tolist() == (labels[meeting.student] != 2).tolist()
+        same = taught[meeting.teacher] == labels[meeting.student]
+        assert same.tolist() == meeting.matched.tolist()
+
+
 @pytest.mark.parametrize(("students", "size"), [(0, 8), (1, 8), (3, 2), (81, 2)])
 def test_a_batch_of_one_is_refused(students: int, size: int, toy: ToyPair) -> None:
     with pytest.raises(DataError, match=f"{students} training samples"):

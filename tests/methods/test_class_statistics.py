@@ -10,7 +10,12 @@ from torch import Tensor
 from tests import toy as make
 from tests.toy import ToyPair
 from ucmkd.methods.base import Method, Outputs, TeacherBank, TeacherRows, load_method
-from ucmkd.methods.shared.class_statistics import class_mean_logits, class_means, matched_mean
+from ucmkd.methods.shared.class_statistics import (
+    class_mean_logits,
+    class_means,
+    known_classes,
+    matched_mean,
+)
 
 DRAWS = 400
 
@@ -21,6 +26,49 @@ def test_class_means_are_those_of_a_loop() -> None:
     rows = [np.mean([row for row, label in zip(values.numpy(), labels, strict=True) if label == k], axis=0)
             for k in range(4)]  # fmt: skip
     np.testing.assert_allclose(class_means(values, labels, 4), rows, rtol=1e-5)
+
+
+class TestUnknownClass:
+    """The teacher has no row of class 2."""
+
+    labels = torch.tensor([0, 1, 3, 0])
+
+    def bank(self) -> TeacherBank:
+        logits = torch.randn(4, 4, generator=torch.manual_seed(0))
+        return TeacherBank(logits, logits, self.labels, head=lambda features: features)
+
+    def test_it_is_told_apart(self) -> None:
+        known = known_classes(self.bank(), 4)
+        assert known is not None
+        assert known.tolist() == [True, True, False, True]
+        assert known_classes(self.bank(), 5) is not None
+
+    def test_nothing_is_told_where_all_classes_are_known(self, toy: ToyPair) -> None:
+        assert known_classes(toy.bank("class_cond"), 4) is None
+
+    def test_its_means_are_finite_and_its_soft_target_is_uniform(self) -> None:
+        assert class_means(self.bank().logits, self.labels, 4)[2].tolist() == [0.0] * 4
+        soft = class_mean_logits(self.bank(), 4, 2.0).div(2.0).softmax(1)
+        torch.testing.assert_close(soft[2], torch.full((4,), 0.25))
+
+    @pytest.mark.parametrize("name", ["class_mean_soft", "proto_mse", "kd"])
+    def test_students_of_it_learn_from_labels_alone(self, name: str) -> None:
+        """The distillation term is that of the batch without the samples of the unknown class."""
+        method = load_method(name)
+        method.prepare(make.context(self.bank()))
+        labels = torch.tensor([0, 2, 1, 2, 3])
+        outputs = Outputs(torch.randn(5, 4), torch.randn(5, 4))
+        met = TeacherRows(*(torch.zeros(5, 4),) * 2, labels, None)
+        keep = labels != 2
+        terms = [
+            method.losses(said, make.batch(torch.zeros(len(y), 1), y, met))
+            for said, y in (
+                (outputs, labels),
+                (Outputs(outputs.features[keep], outputs.logits[keep]), labels[keep]),
+            )
+        ]
+        for term in terms[0].keys() - {"loss/task"}:
+            torch.testing.assert_close(terms[0][term], terms[1][term])
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])

@@ -16,9 +16,17 @@ CONFIG = {
     "seeds": 3,
     "tracking": {"uri": "https://me:secret@somewhere"},
     "device": "cpu",
-    "pairs": {"a_b": {}},
+    "pairs": {
+        name: {"teacher": "frames", "student": "sounds"}
+        for name in ("a_b", "handwritten_spoken", "spoken_handwritten", "handwritten_profiles")
+    },
 }
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="518.4pt" height="300pt"/>'
+
+
+def build(folder: Path, page: Path, captions: Path = CAPTIONS, figures: Path | None = None) -> None:
+    build_report(folder / "summary", figures or folder / "figures", captions, CONFIG, page,
+                 data_folders=[], data_pictures=[])  # fmt: skip
 
 
 def write_report(folder: Path, cells, seeds: int) -> str:
@@ -27,7 +35,7 @@ def write_report(folder: Path, cells, seeds: int) -> str:
     (folder / "figures").mkdir()
     for name in figure_names():
         (folder / "figures" / f"{name}.svg").write_text(SVG)
-    build_report(folder / "summary", folder / "figures", CAPTIONS, CONFIG, folder / "report.html")
+    build(folder, folder / "report.html")
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -125,19 +133,19 @@ def test_a_single_seed_and_no_reference_give_a_page_without_numbers_that_do_not_
 
 
 def test_the_same_tables_give_the_same_page(page, folder):
-    build_report(folder / "summary", folder / "figures", CAPTIONS, CONFIG, folder / "again.html")
+    build(folder, folder / "again.html")
     assert (folder / "again.html").read_text(encoding="utf-8") == page
 
 
 def test_a_figure_without_caption_is_refused(folder, tmp_path):
     (tmp_path / "workflow.rst").write_text("What this is.")
     with pytest.raises(RecordError, match=r"gain\.rst: no such caption"):
-        build_report(folder / "summary", folder / "figures", tmp_path, CONFIG, tmp_path / "report.html")
+        build(folder, tmp_path / "report.html", captions=tmp_path)
 
 
 def test_a_missing_figure_is_refused(folder, tmp_path):
     with pytest.raises(RecordError, match=r"gain\.svg: no such figure; run the rule"):
-        build_report(folder / "summary", tmp_path, CAPTIONS, CONFIG, tmp_path / "report.html")
+        build(folder, tmp_path / "report.html", figures=tmp_path)
 
 
 def test_captions_are_escaped_and_marked_up(tmp_path):

@@ -16,7 +16,8 @@ from tests import toy as make
 from tests.toy import STUDENT, ToyPair
 from ucmkd.errors import TrainingError
 from ucmkd.methods import base
-from ucmkd.methods.base import Batch, NoSettings, Outputs
+from ucmkd.methods.base import Batch, Outputs
+from ucmkd.settings import NoSettings
 from ucmkd.training import runner as runner_module
 from ucmkd.training.network import FunctionalNetwork
 

@@ -1,12 +1,9 @@
 """What a dataset is, in memory and on disk."""
 
-import csv
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -14,10 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ucmkd import discovery, settings
+from ucmkd.data.upstream import Upstream
 from ucmkd.errors import DataError
-from ucmkd.files import atomic_folder, read_json, write_json
 
 SPLITS = ("train", "val", "test")
+TYPES = {
+    "image": ("float32", "uint8"),
+    "audio": ("float32",),
+    "text": ("int32",),
+    "tabular": ("float32",),
+    "sequence": ("float32",),
+}
+"""The modalities, and the types of number their inputs are stored in."""
+
+CHUNK_BYTES = 64 * 2**20
 S = TypeVar("S")
 
 
@@ -28,7 +35,8 @@ class Samples:
     Attributes
     ----------
     inputs : array, shape (n, ...)
-        float32, finite.
+        Finite, of a type that ``TYPES`` allows for the modality: float32; uint8 for large images; for texts
+        int32 numbers of words, 0 where a text is over. May be a memory map.
     labels : array, shape (n,)
         Class indices, int64.
     classes : tuple of str
@@ -38,19 +46,36 @@ class Samples:
         ``train``, ``val`` or ``test``.
     pair_ids : sequence of n strings, optional
         The instance a sample shows. Datasets with the same ``Dataset.instances`` share these names.
+    texts : sequence of n strings, optional
+        The raw text of each sample, where there is one.
+    skipped : mapping
+        What was found and left out, by name, with the reason; shown in the data card.
     """
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[Any]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     ids: Sequence[str]
     groups: Sequence[str]
     split: Sequence[str]
     pair_ids: Sequence[str] | None = None
+    texts: Sequence[str] | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Where a dataset finds what was fetched and keeps what is half done, and with how many processes."""
+
+    downloads: Path = Path("results/downloads")
+    scratch: Path = Path("results/scratch")
+    workers: int = 1
 
 
 class Dataset(ABC, Generic[S]):
     """A source of samples. A file in ``ucmkd/data/datasets`` defines ``Dataset(base.Dataset[Settings])``.
+
+    What a setting decides (the modality of a table, say) is set in ``__init__``.
 
     Attributes
     ----------
@@ -58,65 +83,75 @@ class Dataset(ABC, Generic[S]):
         ``image``, ``audio``, ``text``, ``tabular`` or ``sequence``.
     title, licence, citation, source : str
         For the data card.
+    quirks : tuple of str
+        What a user of the data should know, a sentence each; for the data card.
     instances : str or None
         Name space of the pair ids: two datasets with the same one are paired by nature.
     grouped : bool
         Whether groups are known; then none of them may stand in two splits.
+    upstream : Upstream or None
+        What is fetched before; its files lie in :attr:`raw`.
+    parallel : bool
+        Whether :meth:`load` uses as many processes as the workspace allows.
     """
 
-    modality: ClassVar[str]
-    title: ClassVar[str]
-    licence: ClassVar[str]
-    citation: ClassVar[str]
-    source: ClassVar[str]
-    instances: ClassVar[str | None] = None
-    grouped: ClassVar[bool] = False
+    modality: str
+    title: str
+    licence: str
+    citation: str
+    source: str
+    quirks: tuple[str, ...] = ()
+    instances: str | None = None
+    grouped: bool = False
+    upstream: ClassVar[Upstream | None] = None
+    parallel: ClassVar[bool] = False
     Settings: ClassVar[type[Any]]
 
-    def __init__(self, settings: S) -> None:
+    def __init__(self, settings: S, workspace: Workspace | None = None) -> None:
         self.settings = settings
+        self.workspace = workspace or Workspace()
+
+    @property
+    def raw(self) -> Path:
+        """The folder of the fetched files."""
+        if self.upstream is None:
+            raise TypeError(f"{type(self).__module__} declares no upstream")
+        return self.workspace.downloads / self.upstream.name
+
+    def stamp(self) -> str:
+        """Change with the user's own files that :meth:`load` reads, so that edited data are read again.
+
+        Raises
+        ------
+        ConfigError
+            If they are not there.
+        """
+        return ""
 
     @abstractmethod
     def load(self) -> Samples:
         """Read or make the samples, the same to the last bit every time."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A dataset on disk, inputs memory-mapped.
-
-    Attributes
-    ----------
-    inputs : array, shape (n, ...)
-        Read-only memory map, float32, not normalised.
-    labels : array, shape (n,)
-    ids, groups, split, pair_ids : arrays of n strings
-        ``pair_ids`` holds empty strings where the dataset has none.
-    card : dict
-        See :func:`write_prepared`.
-    """
-
-    inputs: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    ids: NDArray[np.str_]
-    groups: NDArray[np.str_]
-    split: NDArray[np.str_]
-    pair_ids: NDArray[np.str_]
-    card: dict[str, Any]
-
-    def rows(self, split: str) -> NDArray[np.int64]:
-        """Row numbers of one split."""
-        return np.flatnonzero(self.split == split)
+def dataset_class(kind: str) -> type[Dataset[Any]]:
+    """Find the class of a kind of dataset, a file in ``ucmkd/data/datasets``."""
+    cls: type[Dataset[Any]] = discovery.load("ucmkd.data.datasets", kind, "Dataset")
+    return cls
 
 
-def load_dataset(name: str, values: dict[str, Any] | None = None) -> Dataset[Any]:
-    """Build the dataset ``name`` with settings from the configuration."""
-    cls = discovery.load("ucmkd.data.datasets", name, "Dataset")
-    dataset: Dataset[Any] = cls(settings.build(cls.Settings, values or {}, f"datasets.{name}"))
-    return dataset
+def load_dataset(
+    kind: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    place: str | None = None,
+    workspace: Workspace | None = None,
+) -> Dataset[Any]:
+    """Build a dataset of a kind with settings from the configuration, which stand at ``place``."""
+    cls = dataset_class(kind)
+    return cls(settings.build(cls.Settings, values or {}, place or f"datasets.{kind}"), workspace)
 
 
-def validate(samples: Samples, *, grouped: bool, place: str) -> None:
+def validate(samples: Samples, *, modality: str, grouped: bool, place: str) -> None:
     """Refuse samples that cannot give an honest number.
 
     Raises
@@ -128,14 +163,15 @@ def validate(samples: Samples, *, grouped: bool, place: str) -> None:
     n = len(samples.inputs)
     if n == 0:
         raise DataError(f"{place}: no samples; check where the dataset looks for them")
-    for column in ("labels", "ids", "groups", "split", "pair_ids"):
+    for column in ("labels", "ids", "groups", "split", "pair_ids", "texts"):
         values = getattr(samples, column)
         if values is not None and len(values) != n:
             raise DataError(f"{place}: {len(values)} {column} for {n} inputs; give one a sample")
-    if samples.inputs.dtype != np.float32 or samples.labels.dtype != np.int64:
-        raise DataError(f"{place}: inputs must be float32 and labels int64, not "
+    if samples.inputs.dtype.name not in TYPES[modality] or samples.labels.dtype != np.int64:
+        raise DataError(f"{place}: inputs must be {' or '.join(TYPES[modality])} and labels int64, not "
                         f"{samples.inputs.dtype} and {samples.labels.dtype}")  # fmt: skip
-    bad = ~np.isfinite(samples.inputs.reshape(n, -1)).all(axis=1)
+    parts = (part.reshape(len(part), -1) for _, part in chunks(samples.inputs))
+    bad = np.concatenate([~np.isfinite(part).all(axis=1) for part in parts])
     if bad.any():
         raise DataError(f"{place}: NaN or infinite inputs in {bad.sum()} samples, first "
                         f"'{samples.ids[int(bad.argmax())]}'; mend or drop them")  # fmt: skip
@@ -159,143 +195,20 @@ def validate(samples: Samples, *, grouped: bool, place: str) -> None:
                                 "a group belongs to one split")  # fmt: skip
 
 
-def write_prepared(folder: str | Path, name: str, dataset: Dataset[Any], resolved: dict[str, Any]) -> None:
-    """Load, check and store a dataset as ``inputs.npy``, ``samples.csv`` and ``card.json``.
-
-    Parameters
-    ----------
-    folder : path
-        Where the three files go, and nothing else may be: it is replaced, completely or not at all.
-    name : str
-        The dataset's name.
-    dataset : Dataset
-    resolved : dict
-        The settings it was built with, for the card.
-
-    Raises
-    ------
-    DataError
-        If the samples are refused (see :func:`validate`) or cannot be stored.
-    """
-    samples = dataset.load()
-    validate(samples, grouped=dataset.grouped, place=name)
-    if dataset.instances and samples.pair_ids is None:
-        raise DataError(f"{name}: instances '{dataset.instances}' without pair_ids; give one a sample")
-    inputs = np.ascontiguousarray(samples.inputs)
-    columns = {"id": samples.ids, "label": samples.labels.tolist(), "group": samples.groups,
-               "split": samples.split}  # fmt: skip
-    if samples.pair_ids is not None:
-        columns["pair_id"] = samples.pair_ids
-    table = list(zip(*columns.values(), strict=True))
-    card = {
-        "name": name,
-        "title": dataset.title,
-        "modality": dataset.modality,
-        "shape": list(inputs.shape[1:]),
-        "classes": list(samples.classes),
-        "counts": count(samples.labels, samples.split, len(samples.classes)),
-        "groups": len(set(samples.groups)) if dataset.grouped else None,
-        "instances": dataset.instances,
-        "source": dataset.source,
-        "licence": dataset.licence,
-        "citation": dataset.citation,
-        "settings": resolved,
-        "normalisation": normalisation(inputs[np.asarray(samples.split) == "train"], dataset.modality),
-        "sha256": digest(inputs, json.dumps(table)),
-    }
-    try:
-        with atomic_folder(folder) as temporary:
-            np.save(temporary / "inputs.npy", inputs, allow_pickle=False)
-            with (temporary / "samples.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows([tuple(columns), *table])
-            write_json(temporary / "card.json", card)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot store '{name}' ({error.strerror or error}); make room on the disk "
-                        "or choose a folder that can be written") from None  # fmt: skip
-
-
-def read_prepared(folder: str | Path) -> Prepared:
-    """Open a stored dataset without copying its inputs.
-
-    Raises
-    ------
-    DataError
-        If a file is missing, damaged, or does not belong to its card.
-    """
-    folder = Path(folder)
-    card = read_json(folder / "card.json")
-    if not _is_card(card):
-        raise _damaged(folder, "card.json", "not the card of a dataset")
-    inputs = _open_inputs(folder)
-    column = _read_samples(folder)
-    split = column["split"]
-    numbers = [int(text) for text in column["label"]]
-    if len(numbers) != len(inputs) or list(inputs.shape[1:]) != card["shape"]:
-        raise _damaged(folder, "card.json", "disagrees with inputs.npy and samples.csv about their size")
-    if max(numbers, default=0) >= len(card["classes"]):
-        raise _damaged(folder, "samples.csv", f"label {max(numbers)} is beyond the classes of card.json")
-    labels = np.array(numbers, dtype=np.int64)
-    if count(labels, split.tolist(), len(card["classes"])) != card["counts"]:
-        raise _damaged(folder, "samples.csv", "labels and splits are not those counted in card.json")
-    pair_ids = column.get("pair_id", np.full(len(labels), ""))
-    return Prepared(inputs, labels, column["id"], column["group"], split, pair_ids, card)
-
-
 def count(labels: NDArray[np.int64], split: Sequence[str], classes: int) -> dict[str, list[int]]:
     """Count the samples of every class in every split; labels may not be negative."""
     parts = np.asarray(split)
     return {part: np.bincount(labels[parts == part], minlength=classes).tolist() for part in SPLITS}
 
 
-def digest(inputs: NDArray[np.float32], table: str) -> str:
-    """Hash of the samples, byte by byte."""
-    sha = hashlib.sha256(inputs.tobytes())
-    sha.update(table.encode())
-    return sha.hexdigest()
+def chunks(inputs: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Cut an array along its first axis into parts of moderate size, so that a memory map stays one.
 
-
-def normalisation(train: NDArray[np.float32], modality: str) -> dict[str, list[float]]:
-    """Mean and standard deviation of the training rows: per column of a table, else one number each."""
-    axis = 0 if modality == "tabular" else None
-    mean = np.atleast_1d(train.mean(axis=axis, dtype=np.float64))
-    std = np.atleast_1d(train.std(axis=axis, dtype=np.float64))
-    return {"mean": mean.tolist(), "std": np.where(std > 0, std, 1.0).tolist()}
-
-
-def _damaged(folder: Path, file: str, what: str) -> DataError:
-    return DataError(f"{folder / file}: {what}; delete {folder} and run again")
-
-
-def _is_card(card: Any) -> bool:
-    kinds = {"name": str, "modality": str, "shape": list, "classes": list, "counts": dict,
-             "normalisation": dict, "sha256": str}  # fmt: skip
-    if not isinstance(card, dict) or "instances" not in card:
-        return False
-    if not all(isinstance(card.get(key), kind) for key, kind in kinds.items()):
-        return False
-    numbers = [card["normalisation"].get(key) for key in ("mean", "std")]
-    return all(isinstance(value, list) and all(isinstance(x, float) for x in value) for value in numbers)
-
-
-def _open_inputs(folder: Path) -> NDArray[np.float32]:
-    try:
-        inputs: NDArray[Any] = np.lib.format.open_memmap(folder / "inputs.npy", mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(folder, "inputs.npy", str(error)) from None
-    if inputs.dtype != np.float32:
-        raise _damaged(folder, "inputs.npy", f"holds {inputs.dtype} instead of float32")
-    return inputs
-
-
-def _read_samples(folder: Path) -> dict[str, NDArray[np.str_]]:
-    try:
-        with (folder / "samples.csv").open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file, strict=True)
-    except (OSError, ValueError, csv.Error) as error:
-        raise _damaged(folder, "samples.csv", str(error)) from None
-    if header[:4] != ["id", "label", "group", "split"]:
-        raise _damaged(folder, "samples.csv", f"columns are {', '.join(header)}")
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header) or not row[1].isdecimal() or row[3] not in SPLITS:
-            raise _damaged(folder, "samples.csv", f"row {line} is '{','.join(row)}'")
-    return {name: np.array([row[i] for row in rows]) for i, name in enumerate(header)}
+    Yields
+    ------
+    start : int
+        The row that the part starts with.
+    part : array
+    """
+    rows = max(1, CHUNK_BYTES // max(1, inputs[:1].nbytes))
+    return ((start, inputs[start : start + rows]) for start in range(0, len(inputs), rows))

@@ -1,6 +1,7 @@
 """Turn a teacher dataset and a student dataset into a pair in one regime: index files, no copies."""
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ucmkd.data.base import SPLITS, Prepared, read_prepared
+from ucmkd.data.base import SPLITS
+from ucmkd.data.prepared import Prepared, read_prepared
 from ucmkd.data.regimes import Regime, find_regime
+from ucmkd.data.shifting import Pool, shift_pools
+from ucmkd.data.shifts import Shift
 from ucmkd.errors import DataError
 from ucmkd.files import atomic_file, read_json, write_json
 from ucmkd.seeding import generator_for
+from ucmkd.settings import build, plain
 
 SHOWN_PER_CLASS = 5
 """Student labels that stay visible in each class when a regime shows only a few."""
@@ -60,12 +65,13 @@ class Pair:
     name: str
     regime: Regime
     classes: tuple[str, ...]
+    shift: Shift | None
     student: StudentSide
     teacher: TeacherSide
 
     def teacher_rows(self, pool: str) -> Rows:
-        """Training rows of the teacher that trains on the pool ``full`` or ``own``."""
-        return self.teacher.train[self.teacher.own] if pool == "own" else self.teacher.train
+        """Training rows of the teacher that trains on the pool ``full`` or ``own``, under whatever shift."""
+        return self.teacher.train[self.teacher.own] if pool.startswith("own") else self.teacher.train
 
 
 def pair_up(
@@ -76,6 +82,7 @@ def pair_up(
     regime: str,
     labels_per_class: int | None,
     student_share: float | None,
+    shift: Mapping[str, Any] | None,
     folder: str,
 ) -> None:
     """Write ``student.csv``, ``teacher.csv`` and ``card.json`` of one pair in one regime.
@@ -89,6 +96,8 @@ def pair_up(
     regime : str
     labels_per_class, student_share
         How many training samples the student has: a number of each class, a share in (0, 1], or all.
+    shift : mapping or None
+        Fields of the :class:`~ucmkd.data.shifts.Shift` that the regime names.
     folder : str
 
     Raises
@@ -101,22 +110,23 @@ def pair_up(
     _check(pair, teaching, learning)
     draw = generator_for(0, "pair", pair)
     train = _limit(learning, labels_per_class, student_share, draw, pair)
+    taught, change = teaching.rows("train"), None if shift is None else build(Shift, shift, "shift")
     paired, names = _paired(teaching, learning), teaching.pair_ids
+    if change is not None:
+        train, taught = _shifted(change, pair, (learning, train), (teaching, taught), paired)
     rows_of = {name: row for row, name in enumerate(names) if name} if paired else {}
     partner = np.array([rows_of.get(name, -1) for name in learning.pair_ids[train]], dtype=np.int64)
     if rule.paired_data and (partner < 0).any():
         raise DataError(f"{pair}: regime '{regime}' needs a partner for every student sample, and "
                         f"{(partner < 0).sum()} have none; choose an unpaired regime")  # fmt: skip
-    own = ~np.isin(names[teaching.rows("train")], names[partner[partner >= 0]])
+    own = ~np.isin(names[taught], names[partner[partner >= 0]])
     meets = own if rule.disjoint else np.ones_like(own)
     for mask, what in (
         (own, "own") if rule.teacher_pool == "own" else (meets, "meeting"),
         (meets, "meeting"),
     ):
-        counts = np.bincount(
-            teaching.labels[teaching.rows("train")][mask], minlength=len(teaching.card["classes"])
-        )
-        if counts.min() == 0:
+        counts = np.bincount(teaching.labels[taught][mask], minlength=len(teaching.card["classes"]))
+        if (counts == 0).sum() > (change.teacher_missing if change else 0):
             name = teaching.card["classes"][int(counts.argmin())]
             raise DataError(f"{pair}: no {what} teacher row of class '{name}' is left in regime '{regime}'; "
                             "give the student fewer rows by labels_per_class or student_share")  # fmt: skip
@@ -124,7 +134,7 @@ def pair_up(
     kept = _keep_fraction(kept, rule.fraction, draw)
     labelled = _shown(learning.labels[train], rule, draw)
     _write(Path(folder) / "student.csv", learning, train, {"labelled": labelled, "partner": kept})
-    _write(Path(folder) / "teacher.csv", teaching, teaching.rows("train"), {"own": own, "meets": meets})
+    _write(Path(folder) / "teacher.csv", teaching, taught, {"own": own, "meets": meets})
     card = {
         "pair": pair,
         "regime": regime,
@@ -132,8 +142,9 @@ def pair_up(
         "student": learning.card["name"],
         "classes": learning.card["classes"],
         "paired_by_nature": paired,
+        "shift": None if change is None else plain(change),
         "student_rows": {"train": len(train)} | {part: len(learning.rows(part)) for part in ("val", "test")},
-        "teacher_rows": {part: len(teaching.rows(part)) for part in SPLITS},
+        "teacher_rows": {"train": len(taught)} | {part: len(teaching.rows(part)) for part in ("val", "test")},
         "labelled_rows": int(labelled.sum()),
         "own_teacher_rows": int(own.sum()),
         "meeting_teacher_rows": int(meets.sum()),
@@ -161,11 +172,24 @@ def read_pair(folder: str | Path) -> Pair:
         name=card["pair"],
         regime=find_regime(card["regime"]),
         classes=tuple(card["classes"]),
+        shift=None if card["shift"] is None else build(Shift, card["shift"], f"{folder}/card.json"),
         student=StudentSide(student["train"], student["val"], student["test"],
                             student["labelled"].astype(bool), student["partner"]),
         teacher=TeacherSide(teacher["train"], teacher["val"], teacher["test"],
                             teacher["own"].astype(bool), teacher["meets"].astype(bool)),
     )  # fmt: skip
+
+
+def _shifted(
+    shift: Shift, pair: str, learning: tuple[Prepared, Rows], teaching: tuple[Prepared, Rows], paired: bool
+) -> tuple[Rows, Rows]:
+    """Give the training rows that a shift leaves to student and teacher."""
+    student, teacher = (
+        Pool(rows, data.labels, data.pair_ids if paired else np.full(len(data.labels), ""))
+        for data, rows in (learning, teaching)
+    )
+    learned, taught = shift_pools(shift, pair, student, teacher, len(learning[0].card["classes"]))
+    return learned.rows, taught.rows
 
 
 def _paired(teaching: Prepared, learning: Prepared) -> bool:

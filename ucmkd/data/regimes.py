@@ -2,11 +2,11 @@
 
 Student rows never depend on the regime: what changes is which teacher rows they meet, and (in
 ``unlabelled_student``) how many student labels are shown. Scores of one pair are therefore comparable
-across its regimes.
+across its regimes. They do depend on the shift that may follow a regime, as in ``class_cond+long_tail``.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ucmkd.errors import ConfigError
@@ -35,6 +35,8 @@ class Regime:
         What the teacher itself was trained on: everything, or only the rows the disjoint student never sees.
     labels : "all" or "few"
         Whether the student's labels are all shown, or only a small seed set of each class.
+    shift : str or None
+        See ``ucmkd.data.shifts``.
     """
 
     name: str
@@ -44,7 +46,11 @@ class Regime:
     disjoint: bool = False
     teacher_pool: Literal["full", "own"] = "full"
     labels: Literal["all", "few"] = "all"
+    shift: str | None = None
 
+
+SIGN = "+"
+"""What stands between a regime and a shift."""
 
 ALONE = "alone"
 """Where methods stand that take nothing from a teacher and see all labels: no regime touches them."""
@@ -68,9 +74,19 @@ _FRACTION = re.compile(r"frac(0\.\d+)")
 def alone_in(regime: Regime) -> Regime:
     """Give the regime of methods without a teacher that are compared with those in this one.
 
-    It is ``alone``, unless this regime changes what the student itself is shown.
+    It is ``alone`` under the same shift, unless this regime changes what the student itself is shown.
     """
-    return regime if regime.labels == "few" else _TABLE[ALONE]
+    return regime if regime.labels == "few" else find_regime(with_shift(ALONE, regime.shift))
+
+
+def is_alone(name: str) -> bool:
+    """Tell whether a regime is ``alone``, under whatever shift."""
+    return name.partition(SIGN)[0] == ALONE
+
+
+def with_shift(name: str, shift: str | None) -> str:
+    """Name a regime, or a teacher's pool, under a shift."""
+    return name if shift is None else f"{name}{SIGN}{shift}"
 
 
 def regime_names() -> list[str]:
@@ -79,16 +95,17 @@ def regime_names() -> list[str]:
 
 
 def find_regime(name: str) -> Regime:
-    """Look a regime up by name.
+    """Look a regime up by name; whether there is a shift of that name is not looked at.
 
     Raises
     ------
     ConfigError
         If there is none of this name.
     """
-    if name in _TABLE:
-        return _TABLE[name]
-    match = _FRACTION.fullmatch(name)
+    base, _, shift = name.partition(SIGN)
+    if base in _TABLE:
+        return replace(_TABLE[base], name=name, shift=shift or None)
+    match = _FRACTION.fullmatch(base)
     if match and 0 < float(match[1]) < 1:
-        return Regime(name, "instance", paired_data=True, fraction=float(match[1]))
+        return Regime(name, "instance", paired_data=True, fraction=float(match[1]), shift=shift or None)
     raise ConfigError(f"regimes: there is no '{name}'; known: {', '.join(regime_names())}")

@@ -76,7 +76,7 @@ class Sampler:
     def _partners(self, seed: int, epoch: int, order: Rows) -> Rows:
         draw = generator_for(seed, "teacher order", epoch)
         if self.regime.correspondence == "class":
-            return self._same_class(draw.random(len(order)))[order]
+            return self._same_class(draw)[order]
         pool = len(self.teacher_labels)
         passes = -(-len(order) // pool)
         stream: Rows = np.concatenate([draw.permutation(pool) for _ in range(passes)])[: len(order)]
@@ -84,16 +84,22 @@ class Sampler:
             return np.where(self.partner[order] >= 0, self.partner[order], stream)
         return stream
 
-    def _same_class(self, uniform: NDArray[np.float64]) -> Rows:
+    def _same_class(self, draw: np.random.Generator) -> Rows:
+        """Draw a teacher row of each student row's class; of any class where the teacher has none of it."""
         by_class = np.argsort(self.teacher_labels, kind="stable")
-        counts = np.bincount(self.teacher_labels, minlength=int(self.labels.max()) + 1)
+        counts = self._teacher_counts()
         first = np.cumsum(counts) - counts
-        chosen: Rows = by_class[first[self.labels] + (uniform * counts[self.labels]).astype(np.int64)]
+        inside = (draw.random(len(self.labels)) * counts[self.labels]).astype(np.int64)
+        chosen: Rows = by_class[np.minimum(first[self.labels] + inside, len(by_class) - 1)]
         return chosen
+
+    def _teacher_counts(self) -> Rows:
+        return np.bincount(self.teacher_labels, minlength=int(self.labels.max()) + 1)
 
     def _matched(self, order: Rows) -> Mask:
         if self.regime.correspondence == "class":
-            return np.ones(len(order), dtype=bool)
+            known: Mask = self._teacher_counts()[self.labels[order]] > 0
+            return known
         matched: Mask = self.partner[order] >= 0
         return matched
 

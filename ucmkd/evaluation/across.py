@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import friedmanchisquare
 
-from ucmkd.data.regimes import ALONE, alone_in, find_regime
+from ucmkd.data.regimes import alone_in, find_regime, is_alone
 from ucmkd.evaluation.baselines import EQUIVALENT, SIGN
 from ucmkd.evaluation.statistics import critical_difference, holm, mean_ranks, signed_rank_p, smallest_p
 
@@ -68,12 +68,14 @@ def ranks_table(scores: pd.DataFrame) -> pd.DataFrame:
     test = scores[(scores.split == "test") & (scores.variant == "default")]
     means = test.groupby(["pair", "regime", "method", "metric"], sort=False, observed=True).value.mean()
     rows = means.reset_index().astype(dict.fromkeys(means.index.names, object))
-    taught, alone = rows[rows.regime != ALONE], rows[rows.regime == ALONE]
+    by_itself = rows.regime.map(is_alone)
+    taught, alone = rows[~by_itself], rows[by_itself]
     blocks = taught[["pair", "regime"]].drop_duplicates()
     if len(blocks) < BLOCKS_FOR_RANKS:
         return pd.DataFrame(columns=_RANKS)
-    shared = blocks[[alone_in(find_regime(regime)).name == ALONE for regime in blocks.regime]]
-    everywhere = pd.concat([taught, alone.drop(columns="regime").merge(shared, on="pair")])
+    shared = blocks.assign(alone=[alone_in(find_regime(regime)).name for regime in blocks.regime])
+    shown = alone.rename(columns={"regime": "alone"}).merge(shared, on=["pair", "alone"])
+    everywhere = pd.concat([taught, shown.drop(columns="alone")])
     tables = []
     for metric, sign in SIGN.items():
         of_metric = everywhere[everywhere.metric == metric]

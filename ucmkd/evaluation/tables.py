@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ucmkd import evaluation
-from ucmkd.data.regimes import ALONE, alone_in, find_regime
+from ucmkd.data.regimes import alone_in, find_regime, is_alone
 from ucmkd.errors import RecordError
 from ucmkd.files import atomic_file
 
@@ -42,7 +42,7 @@ def regimes_by_pair(tables: Tables) -> dict[str, list[str]]:
     """List the regimes of every pair, in the order of the runs; ``alone`` only where there is no other."""
     cells = tables["costs"][["pair", "regime"]].drop_duplicates()
     regimes = {str(pair): list(map(str, rows)) for pair, rows in cells.groupby("pair", sort=False).regime}
-    return {pair: [each for each in rows if each != ALONE] or [ALONE] for pair, rows in regimes.items()}
+    return {pair: [each for each in rows if not is_alone(each)] or rows for pair, rows in regimes.items()}
 
 
 def of_block(table: pd.DataFrame, block: Block) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 from torch import Generator, Tensor, nn
 
 from ucmkd import discovery, settings
-from ucmkd.data.regimes import ALONE, STRENGTH, Correspondence, Regime
+from ucmkd.data.regimes import STRENGTH, Correspondence, Regime, is_alone
 from ucmkd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -204,11 +204,6 @@ class Method(Generic[S]):
         return {"loss/task": batch.task_loss(student.logits)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoSettings:
-    """For methods with nothing to set."""
-
-
 def method_names() -> list[str]:
     """List the methods by name."""
     return discovery.names("ucmkd.methods")
@@ -235,7 +230,7 @@ def refuse_unless_provided(name: str, cls: type[Method[Any]], regime: Regime) ->
         Naming the method, the regime, what is missing, and what to use instead.
     """
     needs = cls.needs
-    if needs.teacher and regime.name == ALONE:
+    if needs.teacher and is_alone(regime.name):
         raise ConfigError(
             f"cells: method '{name}' needs a teacher, and nobody teaches in '{regime.name}'; choose a regime"
         )

@@ -7,7 +7,7 @@ sample-wise distillation gives beyond this is what pairs are worth.
 from torch import Tensor, nn
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of
+from ucmkd.methods.shared.class_statistics import bank_of, known_classes
 from ucmkd.methods.shared.soft_targets import SoftTargetSettings, class_targets, soft_target_losses
 
 
@@ -19,8 +19,11 @@ class Method(base.Method[SoftTargetSettings]):
     Settings = SoftTargetSettings
 
     def prepare(self, context: base.Context) -> nn.Module | None:
-        self._targets = class_targets(bank_of(context), context.classes, self.settings)
+        bank = bank_of(context)
+        self._targets = class_targets(bank, context.classes, self.settings)
+        self._known = known_classes(bank, context.classes)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:
-        return soft_target_losses(student, self._targets[batch.labels], None, batch, self.settings)
+        matched = None if self._known is None else self._known[batch.labels]
+        return soft_target_losses(student, self._targets[batch.labels], matched, batch, self.settings)

@@ -8,7 +8,7 @@ row corresponds, the class-mean soft labels themselves stand in, as ``class_mean
 from torch import Tensor, nn
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of
+from ucmkd.methods.shared.class_statistics import bank_of, known_classes
 from ucmkd.methods.shared.feature_alignment import teacher_rows
 from ucmkd.methods.shared.soft_targets import SoftTargetSettings, class_targets, soft_target_losses
 
@@ -22,13 +22,15 @@ class Method(base.Method[SoftTargetSettings]):
     Settings = SoftTargetSettings
 
     def prepare(self, context: base.Context) -> nn.Module | None:
-        self._class_targets = class_targets(bank_of(context), context.classes, self.settings)
+        bank = bank_of(context)
+        self._class_targets = class_targets(bank, context.classes, self.settings)
+        self._known = known_classes(bank, context.classes)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:
         teacher = teacher_rows(batch)
         if teacher.matched is not None:
             return soft_target_losses(student, teacher.logits, teacher.matched, batch, self.settings)
-        shown = batch.labels >= 0
-        targets = self._class_targets[batch.labels.clamp(min=0)]
-        return soft_target_losses(student, targets, shown, batch, self.settings)
+        labels = batch.labels.clamp(min=0)
+        matched = batch.labels >= 0 if self._known is None else (batch.labels >= 0) & self._known[labels]
+        return soft_target_losses(student, self._class_targets[labels], matched, batch, self.settings)

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of, class_means
+from ucmkd.methods.shared.class_statistics import bank_of, class_means, known_classes, matched_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +25,13 @@ class Method(base.Method[Settings]):
     def prepare(self, context: base.Context) -> nn.Module | None:
         bank = bank_of(context)
         self._prototypes = class_means(bank.features, bank.labels, context.classes)
+        self._known = known_classes(bank, context.classes)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:
-        distance = F.mse_loss(student.features, self._prototypes[batch.labels])
+        matched = None if self._known is None else self._known[batch.labels]
+        distances = (student.features - self._prototypes[batch.labels]).square().mean(1)
         return {
             "loss/task": batch.task_loss(student.logits),
-            "loss/prototype": self.settings.weight * distance,
+            "loss/prototype": self.settings.weight * matched_mean(distances, matched),
         }

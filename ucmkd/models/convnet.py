@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from ucmkd.errors import ConfigError
 from ucmkd.models import base
+from ucmkd.settings import NoSettings as Settings
 
 CHANNELS = {"student": (8, 16), "teacher": (16, 32, 64)}
 LARGE = 16
@@ -33,7 +34,7 @@ class ConvNet(base.Encoder):
         return features
 
 
-def build(shape: tuple[int, ...], size: base.Size) -> base.Encoder:
+def build(shape: tuple[int, ...], size: base.Size, settings: Settings) -> base.Encoder:
     """Build the encoder for inputs of shape (channels, height, width).
 
     Raises

@@ -5,6 +5,7 @@ from math import prod
 from torch import Tensor, nn
 
 from ucmkd.models import base
+from ucmkd.settings import NoSettings as Settings
 
 WIDTHS = {"student": (64, 64), "teacher": (256, 256)}
 
@@ -27,6 +28,6 @@ class MLP(base.Encoder):
         return features
 
 
-def build(shape: tuple[int, ...], size: base.Size) -> base.Encoder:
+def build(shape: tuple[int, ...], size: base.Size, settings: Settings) -> base.Encoder:
     """Build the encoder for inputs of any shape, flattened."""
     return MLP(prod(shape), WIDTHS[size])

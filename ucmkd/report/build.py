@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ucmkd.errors import RecordError
 from ucmkd.evaluation.baselines import REFERENCE
 from ucmkd.evaluation.headline import accuracy_text, gain_text, headline_results
-from ucmkd.evaluation.tables import read_tables
+from ucmkd.evaluation.tables import Tables, read_tables
 from ucmkd.figures.draw import figure_names
 from ucmkd.files import write_text
 from ucmkd.report import sections, statements
 from ucmkd.report.captions import read_caption
+from ucmkd.report.cards import cards
 
 FIRST = (
     "gain",
@@ -49,6 +50,9 @@ def build_report(
     captions_folder: str | Path,
     config_dict: Mapping[str, Any],
     output: str | Path,
+    *,
+    data_folders: Sequence[str | Path],
+    data_pictures: Sequence[str | Path],
 ) -> None:
     """Write the page.
 
@@ -64,11 +68,17 @@ def build_report(
         The configuration of the benchmark. What only concerns the machine is neither shown nor part of the
         digest, so that equal digests mean equal questions.
     output : path
+    data_folders : sequence of paths
+        Of the stored datasets in use.
+    data_pictures : sequence of paths
+        What :func:`ucmkd.data_cards.draw.draw_card` drew of each, ``<dataset>.png``.
 
     Raises
     ------
     RecordError
-        If a table, a figure or a caption is missing.
+        If a table, a figure, a caption or a picture is missing.
+    DataError
+        If a dataset is missing or damaged.
     """
     tables = read_tables(summary_folder)
     config = {key: value for key, value in config_dict.items() if key not in MACHINE_KEYS}
@@ -84,6 +94,7 @@ def build_report(
         digest=digest(config),
         ranks=statements.ranks(tables),
         grids={name: getattr(sections, name)(tables) for name in GRIDS},
+        cards=cards(data_folders, data_pictures, _pairs(tables, config)),
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
     )
     write_text(output, page)
@@ -93,6 +104,11 @@ def digest(config: Mapping[str, Any]) -> str:
     """Give a name to a configuration that changes with any of its values."""
     text = json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _pairs(tables: Tables, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the definitions of the pairs that ran."""
+    return {pair: config["pairs"][pair] for pair in dict.fromkeys(tables["costs"].pair)}
 
 
 def _figures(folder: Path, captions_folder: Path) -> list[dict[str, Any]]:

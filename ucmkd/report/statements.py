@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ucmkd.data.regimes import ALONE
+from ucmkd.data.regimes import is_alone
 from ucmkd.evaluation.across import BLOCKS_FOR_RANKS
 from ucmkd.evaluation.baselines import BASELINES, EQUIVALENT, REFERENCE, TRAINED_ALONE
 from ucmkd.evaluation.headline import signed
@@ -71,7 +71,7 @@ def _stronger_controls(of_reference: pd.DataFrame) -> list[str]:
     clear = of_reference[of_reference.method.isin(TRAINED_ALONE) & (of_reference.ci_low > 0)]
     order = clear.sort_values("gain", ascending=False).drop_duplicates(["pair", "regime"]).sort_index()
     return [
-        f"In {row.pair}{'' if row.regime == ALONE else f' ({row.regime})'}, {row.method} scores "
+        f"In {row.pair}{'' if is_alone(row.regime) else f' ({row.regime})'}, {row.method} scores "
         f"{100 * row.gain:.1f} points more than {REFERENCE}: a method has to beat that too."
         for row in each(order)
     ]

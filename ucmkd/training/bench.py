@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ucmkd.data.base import Prepared, normalisation
+from ucmkd.data.prepared import Prepared, normalisation
 from ucmkd.data.regimes import find_regime
 from ucmkd.data.sampling import Meeting, Sampler
 from ucmkd.methods.base import TeacherBank, load_method, method_names
@@ -89,7 +89,7 @@ def _supply(shape: tuple[int, ...], batch_size: int) -> tuple[Supply, list[Meeti
     centres = draw.normal(size=(CLASSES, *shape))
     inputs = (centres[labels] + 2 * draw.normal(size=(count, *shape))).astype(np.float32)
     nothing = np.full(count, "")
-    card = {"normalisation": normalisation(inputs, "image")}
+    card = {"normalisation": normalisation(inputs, np.full(count, True), "image"), "modality": "image"}
     data = Prepared(inputs, labels, nothing, nothing, nothing, nothing, card)
     rows = np.arange(count)
     features = torch.from_numpy(draw.normal(size=(CLASSES, WIDTH))[labels] + draw.normal(size=(count, WIDTH)))

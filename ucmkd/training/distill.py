@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ucmkd.data.base import Prepared, read_prepared
 from ucmkd.data.pairing import Pair, read_pair
+from ucmkd.data.prepared import Prepared, read_prepared
 from ucmkd.data.sampling import sampler_for
 from ucmkd.evaluation.metrics import reliability, score
 from ucmkd.files import read_json
@@ -20,6 +20,7 @@ from ucmkd.seeding import generator_for, seed_for
 from ucmkd.settings import build, plain
 from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
 from ucmkd.training.devices import Device, leased_device
+from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import build_network
 from ucmkd.training.recipe import Recipe, Recipes
@@ -64,7 +65,7 @@ def distill(
     seeds : sequence of int
     pair_folder, student_data, teacher_data, teacher_folder : str
     model : mapping
-        ``encoder``, ``width`` and ``project``.
+        ``encoder``, ``encoder_settings``, ``width`` and ``project``.
     recipes : mapping
         Fields of the two recipes, ``student`` and ``teacher``.
     device, code, folder : str
@@ -132,16 +133,16 @@ class Cell:
         method = load_method(self._method, self._values)
         recipe = method.recipe(self._recipes)
         cached = read_teacher(teacher_folder, seed, untrained=self._control == "random")
-        rows = split.student.train
+        rows, disturb = split.student.train, disturbance_of(split.shift, "student", learning)
         sampler = sampler_for(split, recipe.batch_size, learning.labels, teaching.labels)
         meeting = split.teacher.train[split.teacher.meets]
         shown = shuffled(cached, meeting, seed) if self._control == "shuffled" else cached
         labels = np.where(split.student.labelled, learning.labels[rows], -1)
         supply = Supply(
-            Inputs(learning, rows, device),
+            Inputs(learning, rows, device, disturb),
             torch.from_numpy(labels).to(device),
             sampler,
-            Inputs(learning, split.student.val, device),
+            Inputs(learning, split.student.val, device, disturb),
             learning.labels[split.student.val],
             shown.bank(meeting, teaching.labels, device) if method.needs.teacher else None,
             _reference(split, cached, device),
@@ -149,12 +150,13 @@ class Cell:
         network = build_network(
             self._model["encoder"], "student", tuple(learning.card["shape"]), self._model["width"],
             len(split.classes), self._model["project"], seed_for(seed, "student", "weights"),
+            self._model["encoder_settings"],
         )  # fmt: skip
         fitted = Runner(network, method, recipe, supply, seed=seed, device=device).fit()
         network.load_state_dict(fitted.state, strict=True)
         network.to(device)
         test = split.student.test
-        said = predict(network, dict(network.named_parameters()), Inputs(learning, test, device))
+        said = predict(network, dict(network.named_parameters()), Inputs(learning, test, device, disturb))
         logits = said.logits.cpu().numpy()
         cls = method_class(self._method)
         record = self._names | {

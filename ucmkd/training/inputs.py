@@ -1,18 +1,20 @@
-"""Standardised inputs on a device, read from a memory-mapped array."""
+"""Inputs on a device, read from a memory-mapped array; standardised, but for the words of a text."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ucmkd.data.base import Prepared
+from ucmkd.data.prepared import Prepared
 
 RESIDENT_BYTES = 256 * 2**20
 """Inputs up to this size are held in memory whole; larger ones are read batch by batch."""
 
 
 class Inputs:
-    """Rows of a dataset as standardised tensors.
+    """Rows of a dataset as tensors: float32 and standardised, or the numbers of words as they are.
 
     Parameters
     ----------
@@ -20,10 +22,18 @@ class Inputs:
     rows : array of int
         The rows that positions count along.
     device : str
+    disturb : callable, optional
+        From row numbers of the dataset and their standardised inputs to what is shown instead.
     """
 
-    def __init__(self, data: Prepared, rows: NDArray[np.int64], device: str) -> None:
-        self._data, self._rows, self._device = data, rows, device
+    def __init__(
+        self,
+        data: Prepared,
+        rows: NDArray[np.int64],
+        device: str,
+        disturb: Callable[[NDArray[np.int64], Tensor], Tensor] | None = None,
+    ) -> None:
+        self._data, self._rows, self._device, self._disturb = data, rows, device, disturb
         statistics = data.card["normalisation"]
         self._mean = torch.tensor(statistics["mean"], dtype=torch.float32, device=device)
         self._std = torch.tensor(statistics["std"], dtype=torch.float32, device=device)
@@ -40,4 +50,7 @@ class Inputs:
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
         raw = torch.from_numpy(np.array(self._data.inputs[rows])).to(self._device)
-        return (raw - self._mean) / self._std
+        if raw.dtype == torch.int32:
+            return raw
+        standardised = (raw - self._mean) / self._std
+        return standardised if self._disturb is None else self._disturb(rows, standardised)

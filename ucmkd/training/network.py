@@ -1,8 +1,8 @@
 """Encoder, projector and head, and their use as a function of a dictionary of parameters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.func import functional_call
 from ucmkd import discovery
 from ucmkd.methods.base import Outputs, Parameters
 from ucmkd.models.base import Build, Encoder, Size
+from ucmkd.settings import build
 from ucmkd.training.monitor import Monitor
 
 Project = Literal["student", "side"]
@@ -59,13 +60,26 @@ class Network(nn.Module):
 
 
 def build_network(
-    encoder: str, size: Size, shape: tuple[int, ...], width: int, classes: int, project: Project, seed: int
+    encoder: str,
+    size: Size,
+    shape: tuple[int, ...],
+    width: int,
+    classes: int,
+    project: Project,
+    seed: int,
+    values: Mapping[str, Any] | None = None,
 ) -> Network:
-    """Build a network whose initial weights depend on ``seed`` alone."""
-    build = cast(Build, discovery.load("ucmkd.models", encoder, "build"))
+    """Build a network whose initial weights depend on ``seed`` alone; ``values`` set its encoder."""
+    build_encoder = cast(Build, discovery.load("ucmkd.models", encoder, "build"))
+    settings = encoder_settings(encoder, values or {}, f"models.{encoder}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(build(shape, size), width, classes, project)
+        return Network(build_encoder(shape, size, settings), width, classes, project)
+
+
+def encoder_settings(encoder: str, values: Mapping[str, Any], place: str) -> Any:
+    """Build the settings of an encoder from configuration values that stand at ``place``."""
+    return build(discovery.load("ucmkd.models", encoder, "Settings"), values, place)
 
 
 def is_encoder(name: str) -> bool:

@@ -25,7 +25,7 @@ class Recipe:
     label_smoothing : float
         Of the task loss, in [0, 1).
     noise : float
-        Standard deviation of Gaussian noise added to standardised training inputs.
+        Standard deviation of Gaussian noise added to standardised training inputs; texts get none.
     evaluations : int
         How often, at equal distances, the validation split is scored; the best of these epochs is kept.
     precision : "float32" or "bfloat16"

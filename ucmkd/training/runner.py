@@ -186,7 +186,7 @@ class Runner:
     def _batch(self, meeting: Meeting, progress: float, noise: torch.Generator) -> Batch:
         supply, rate = self._supply, self._recipe.rate(progress)
         inputs, labels = supply.inputs[meeting.student], supply.labels[torch.from_numpy(meeting.student)]
-        if self._recipe.noise > 0:
+        if self._recipe.noise > 0 and inputs.is_floating_point():
             drawn = torch.randn(inputs.shape, generator=noise, device=self._device)
             inputs = inputs + self._recipe.noise * drawn
         teacher = None

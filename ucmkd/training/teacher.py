@@ -16,19 +16,20 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from ucmkd.data.base import Prepared, read_prepared
 from ucmkd.data.pairing import Pair, read_pair
+from ucmkd.data.prepared import Prepared, read_prepared
 from ucmkd.data.regimes import ALONE, find_regime
 from ucmkd.data.sampling import Sampler
 from ucmkd.errors import DataError, TrainingError
 from ucmkd.evaluation.metrics import reliability, score
 from ucmkd.files import read_json
 from ucmkd.methods import ce
-from ucmkd.methods.base import Needs, NoSettings, TeacherBank
+from ucmkd.methods.base import Needs, TeacherBank
 from ucmkd.seeding import seed_for
-from ucmkd.settings import build, plain
+from ucmkd.settings import NoSettings, build, plain
 from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
 from ucmkd.training.devices import Device, leased_device
+from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
 from ucmkd.training.recipe import Recipe
@@ -53,12 +54,13 @@ def train_teachers(
     Parameters
     ----------
     pair, pool : str
-        The pool is ``full`` or ``own``, see :meth:`ucmkd.data.pairing.Pair.teacher_rows`.
+        The pool is ``full`` or ``own``, with the shift it is under; see
+        :meth:`ucmkd.data.pairing.Pair.teacher_rows`.
     seeds : sequence of int
     pair_folder, teacher_data : str
         Folders of the pair in a regime with this pool, and of the prepared dataset.
     model : mapping
-        ``encoder`` and ``width``.
+        ``encoder``, ``encoder_settings`` and ``width``.
     recipe : mapping
         Fields of :class:`~ucmkd.training.recipe.Recipe`.
     device : str
@@ -77,7 +79,8 @@ def train_teachers(
     data, split = read_prepared(teacher_data), read_pair(pair_folder)
     facts = {"pair": pair, "pool": pool, "model": dict(model), "recipe": plain(how),
              "device": device, "code": code, "data": data.card["sha256"],
-             "rows": split.teacher_rows(pool).tolist()}  # fmt: skip
+             "rows": split.teacher_rows(pool).tolist(),
+             "shift": None if split.shift is None else plain(split.shift)}  # fmt: skip
     with leased_device(device) as leased:
         make_reproducible(leased)
         job = partial(
@@ -95,15 +98,16 @@ def _train(
     name = f"{pair}/{pool}/teacher/default/seed{seed}"
     network = build_network(
         model["encoder"], "teacher", tuple(data.card["shape"]), model["width"], len(split.classes), "student",
-        seed_for(seed, "teacher", "weights"),
+        seed_for(seed, "teacher", "weights"), model["encoder_settings"],
     )  # fmt: skip
-    everything = Inputs(data, np.arange(len(data.labels)), device)
+    disturb = disturbance_of(split.shift, "teacher", data)
+    everything = Inputs(data, np.arange(len(data.labels)), device, disturb)
     untrained = _outputs(network.to(device), everything)
     supply = Supply(
-        Inputs(data, rows, device),
+        Inputs(data, rows, device, disturb),
         torch.from_numpy(labels).to(device),
         Sampler(find_regime(ALONE), recipe.batch_size, labels, np.full(len(labels), -1), labels),
-        Inputs(data, split.teacher.val, device),
+        Inputs(data, split.teacher.val, device, disturb),
         data.labels[split.teacher.val],
     )
     fitted = Runner(

@@ -10,6 +10,8 @@ sys.path.insert(0, str(ROOT))
 from ucmkd import config as configuration, evaluation, specs
 from ucmkd.benchmark import Benchmark
 from ucmkd.blocks import run_folders, teacher_folders
+from ucmkd.data.base import dataset_class
+from ucmkd.data.upstream import MIRROR
 from ucmkd.errors import UcmkdError
 from ucmkd.figures.draw import figure_names
 from ucmkd.fingerprint import source_digest, text_digest
@@ -34,6 +36,8 @@ def read_benchmark():
 
 
 BENCHMARK = read_benchmark()
+if BENCHMARK.mirror:
+    os.environ[MIRROR] = str(Path(BENCHMARK.mirror).absolute())
 GPU = {"gpu": 1} if BENCHMARK.device == "cuda" else {}
 PAIR_RULES = sorted(Path(workflow.basedir).glob("rules/pairs/*.smk"))
 FIGURE_FILES = expand("results/figures/{figure}.{kind}", figure=figure_names(), kind=["png", "svg"])
@@ -42,17 +46,38 @@ TABLES = expand("results/summary/{table}.csv", table=evaluation.TABLES)
 
 wildcard_constraints:
     dataset="[a-z][a-z0-9_]*",
+    upstream="[a-z][a-z0-9_]*",
     pair="[a-z][a-z0-9_]*",
-    regime="[a-z][a-z0-9_.]*",
+    regime="[a-z][a-z0-9_.+]*",
     method="[a-z][a-z0-9_]*",
     variant="[a-z][a-z0-9_]*",
-    pool="full|own",
+    pool="(full|own)([+][a-z][a-z0-9_.]*)?",
     block=r"\d+",
 
 
 def root_of(wildcards, output):
     """Find the folder that holds results/: this one, or where Snakemake keeps copies of files in a remote storage."""
     return output[0][: output[0].rindex("results/")] or "."
+
+
+def fetch_spec(wildcards):
+    return specs.text(specs.fetch(BENCHMARK, wildcards.upstream))
+
+
+def kind_of(wildcards):
+    """Find the file in ucmkd/data/datasets that reads or makes a dataset."""
+    return BENCHMARK.datasets[wildcards.dataset].kind
+
+
+def fetched_for(wildcards):
+    """Find what a dataset is read from, where that is fetched."""
+    upstream = BENCHMARK.datasets[wildcards.dataset].upstream
+    return [f"results/downloads/{upstream}"] if upstream else []
+
+
+def prepare_threads(wildcards):
+    """Read many files with many processes; what is made or small takes one."""
+    return workflow.cores if dataset_class(kind_of(wildcards)).parallel else 1
 
 
 def prepare_spec(wildcards):
@@ -82,7 +107,7 @@ def data_of(role):
 
 def pool_of(wildcards):
     """Find the index files that tell a teacher its pool."""
-    folder = f"results/pairs/{wildcards.pair}/{specs.POOL_REGIME[wildcards.pool]}"
+    folder = f"results/pairs/{wildcards.pair}/{specs.pool_regime(wildcards.pool)}"
     return [f"{folder}/{file}" for file in ("student.csv", "teacher.csv", "card.json")]
 
 

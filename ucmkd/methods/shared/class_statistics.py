@@ -14,16 +14,22 @@ def class_means(values: Tensor, labels: Tensor, classes: int) -> Tensor:
     ----------
     values : Tensor, shape (m, d)
     labels : Tensor, shape (m,)
-        Every class occurs.
     classes : int
 
     Returns
     -------
     Tensor, shape (classes, d)
+        Zero for a class without a row, see :func:`known_classes`.
     """
     sums = torch.zeros(classes, values.shape[1], dtype=values.dtype, device=values.device)
-    counts = torch.bincount(labels, minlength=classes).unsqueeze(1)
+    counts = torch.bincount(labels, minlength=classes).clamp(min=1).unsqueeze(1)
     return sums.index_add(0, labels, values) / counts
+
+
+def known_classes(bank: TeacherBank, classes: int) -> Tensor | None:
+    """Tell which classes the teacher has a row of, shape (classes,); None if it has of every one."""
+    known = torch.bincount(bank.labels, minlength=classes) > 0
+    return None if bool(known.all()) else known
 
 
 def class_mean_logits(bank: TeacherBank, classes: int, temperature: float) -> Tensor:

@@ -1,0 +1,4 @@
+# Events heard by the teacher, a ViT-L, seen by the student: paired by nature.
+use rule pair_up as pair_up_ave_audio_video_vitl with:
+    wildcard_constraints:
+        pair="ave_audio_video_vitl",

@@ -1,0 +1,4 @@
+# Events seen by the teacher, heard by the student: paired by nature.
+use rule pair_up as pair_up_ave_video_audio with:
+    wildcard_constraints:
+        pair="ave_video_audio",

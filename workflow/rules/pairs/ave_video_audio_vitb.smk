@@ -1,0 +1,4 @@
+# Events seen by the teacher, a ViT-B, heard by the student: paired by nature.
+use rule pair_up as pair_up_ave_video_audio_vitb with:
+    wildcard_constraints:
+        pair="ave_video_audio_vitb",

@@ -1,0 +1,4 @@
+# Utterances heard by the teacher, seen by the student: paired by nature.
+use rule pair_up as pair_up_ravdess_audio_video with:
+    wildcard_constraints:
+        pair="ravdess_audio_video",

@@ -1,0 +1,4 @@
+# Utterances heard by the teacher, a ViT-B, seen by the student: paired by nature.
+use rule pair_up as pair_up_ravdess_audio_video_vitb with:
+    wildcard_constraints:
+        pair="ravdess_audio_video_vitb",

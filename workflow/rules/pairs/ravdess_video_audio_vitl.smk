@@ -1,0 +1,4 @@
+# Utterances seen by the teacher, a ViT-L, heard by the student: paired by nature.
+use rule pair_up as pair_up_ravdess_video_audio_vitl with:
+    wildcard_constraints:
+        pair="ravdess_video_audio_vitl",

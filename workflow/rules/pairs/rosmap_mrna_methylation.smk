@@ -1,0 +1,4 @@
+# Gene expression for the teacher, methylation of the same person for the student: paired by nature.
+use rule pair_up as pair_up_rosmap_mrna_methylation with:
+    wildcard_constraints:
+        pair="rosmap_mrna_methylation",

@@ -1,0 +1,4 @@
+# Sounding clips heard by the teacher, seen by the student: paired by nature.
+use rule pair_up as pair_up_vggsound_audio_video with:
+    wildcard_constraints:
+        pair="vggsound_audio_video",
