@@ -13,7 +13,7 @@ from ucmkd.data.regimes import regime_names
 from ucmkd.files import write_json
 from ucmkd.methods.base import method_names
 
-COMMANDS = ("list", "check", "show", "ui", "publish", "bench")
+COMMANDS = ("list", "check", "new", "show", "ui", "publish", "bench")
 SCORES = {"accuracy": 0.75, "macro_f1": 0.7, "nll": 0.5, "ece": 0.1}
 
 
@@ -272,7 +272,7 @@ def prepare_spec(kind, folder):
         "settings": {},
         "stamp": "",
         "downloads": "downloads",
-        "scratch": "scratch",
+        "scratch": "scratch/code",
         "folder": str(folder),
     }
 

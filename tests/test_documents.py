@@ -83,9 +83,7 @@ def test_the_example_method_keeps_the_contract(tmp_path):
 def test_the_example_dataset_keeps_the_contract(tmp_path):
     module = load_example("ucmkd/data/datasets/digit_diagonals.py", tmp_path)
     samples = module.Dataset(module.Settings()).load()
-    validate(
-        samples, modality=module.Dataset.modality, grouped=module.Dataset.grouped, place="example"
-    )
+    validate(samples, modality=module.Dataset.modality, grouped=module.Dataset.grouped, place="example")
     assert samples.inputs.shape == (1797, 15)
 
 

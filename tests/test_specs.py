@@ -51,7 +51,8 @@ def told(benchmark):
         "distill": specs.distill(benchmark, cell, 0),
         "summarise": specs.summarise(benchmark),
         "figures": specs.figures(),
-        "report": specs.report(load()),
+        "data_card": specs.data_card("digit_profiles"),
+        "report": specs.report(benchmark, load()),
         "publish": specs.publish(benchmark),
     }
 
@@ -70,6 +71,7 @@ def test_every_verb_is_told_what_its_function_takes(told):
         "distill": names(distill),
         "summarise": names(jobs.summarise),
         "figures": names(draw_all),
+        "data_card": names(jobs.data_card),
         "report": names(build_report, without=("captions_folder",)),
         "publish": names(publish, without=("block_folders",)) | runs,
     }

@@ -43,14 +43,18 @@ def prepare(
     scratch: str,
     folder: str,
 ) -> None:
-    """Store a dataset; ``stamp`` only says which state of the user's files is meant."""
+    """Store a dataset.
+
+    ``stamp`` only says which state of the user's files is meant. ``scratch`` lies in a folder of the dataset
+    and is named after the code, so that what older code left half done is not taken up.
+    """
     from ucmkd.data.base import Workspace, load_dataset
     from ucmkd.data.prepared import write_prepared
 
     workspace = Workspace(downloads=Path(downloads), scratch=Path(scratch), workers=_workers())
     source = load_dataset(kind, settings, place=f"datasets.{dataset}", workspace=workspace)
     write_prepared(folder, dataset, source, {"kind": kind, **settings})
-    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(Path(scratch).parent, ignore_errors=True)
 
 
 def pair_up(**spec: Any) -> None:
@@ -90,6 +94,13 @@ def figures(**spec: Any) -> None:
     draw_all(**spec)
 
 
+def data_card(*, folder: str, picture: str) -> None:
+    """Draw the picture of a dataset's card."""
+    from ucmkd.data_cards.draw import draw_card
+
+    draw_card(folder, picture)
+
+
 def report(**spec: Any) -> None:
     """Put figures and tables on one page."""
     from ucmkd.report.build import build_report
@@ -111,7 +122,7 @@ WORKERS = "UCMKD_WORKERS"
 
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__: verb
-    for verb in (fetch, prepare, pair_up, teacher, distill, summarise, figures, report, publish)
+    for verb in (fetch, prepare, pair_up, teacher, distill, summarise, figures, data_card, report, publish)
 }
 
 

@@ -41,13 +41,14 @@ def fetch(benchmark: Benchmark, upstream: str) -> Spec:
 def prepare(benchmark: Benchmark, dataset: str) -> Spec:
     """Tell ``prepare`` which dataset to store, and where."""
     source = benchmark.datasets[dataset]
+    code = source_digest("ucmkd.data.prepared", f"ucmkd.data.datasets.{source.kind}")
     return {
         "dataset": dataset,
         "kind": source.kind,
         "settings": source.settings,
         "stamp": source.stamp,
         "downloads": "results/downloads",
-        "scratch": f"results/scratch/{dataset}",
+        "scratch": f"results/scratch/{dataset}/{code}",
         "folder": f"results/data/{dataset}",
     }
 
@@ -133,11 +134,18 @@ def figures() -> Spec:
     return {"summary_folder": "results/summary", "figures_folder": "results/figures"}
 
 
-def report(config: Mapping[str, Any]) -> Spec:
+def data_card(dataset: str) -> Spec:
+    """Tell ``data_card`` which dataset to show, and where to."""
+    return {"folder": f"results/data/{dataset}", "picture": f"results/figures/data/{dataset}.png"}
+
+
+def report(benchmark: Benchmark, config: Mapping[str, Any]) -> Spec:
     """Tell ``report`` what to put together; the page shows the configuration."""
     return {
         "summary_folder": "results/summary",
         "figures_folder": "results/figures",
+        "data_folders": [f"results/data/{name}" for name in benchmark.datasets],
+        "data_pictures": [f"results/figures/data/{name}.png" for name in benchmark.datasets],
         "config_dict": config,
         "output": "results/report.html",
     }

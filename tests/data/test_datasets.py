@@ -5,6 +5,7 @@ that read somebody's own files have tests of their own.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,9 +51,9 @@ class TestContract:
         homes = [set(np.asarray(samples.groups)[np.asarray(samples.split) == part]) for part in SPLITS]
         assert not source.grouped or len(set.union(*homes)) == sum(map(len, homes))
 
-    def test_training_is_not_the_smallest_part(self, dataset: Case) -> None:
-        train, *others = (list(dataset[2].split).count(part) for part in SPLITS)
-        assert train > min(others)
+    def test_validation_is_no_larger_than_training(self, dataset: Case) -> None:
+        train, val, _ = (list(dataset[2].split).count(part) for part in SPLITS)
+        assert val <= train
 
     def test_its_card_says_where_it_comes_from(self, dataset: Case) -> None:
         source = dataset[1]
@@ -92,6 +93,7 @@ def test_another_process_gives_the_same_to_the_last_bit(given: Loader) -> None:
     result = subprocess.run(
         [sys.executable, "-c", DIGESTS, json.dumps(downloads)],
         cwd=HERE.parents[1],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # small pictures are too small to share out
         capture_output=True,
         text=True,
         check=True,

@@ -62,9 +62,8 @@ class TestPresets:
         assert all(shift.teacher_inside and shift.legacy_level is None for shift in PRESETS.values())
 
     def test_a_definition_goes_before_a_preset(self) -> None:
-        assert find_shift("easy", {"easy": {"student_share": 0.5}}, student="image", teacher="image") == Shift(
-            student_share=0.5
-        )
+        found = find_shift("easy", {"easy": {"student_share": 0.5}}, student="image", teacher="image")
+        assert found == Shift(student_share=0.5)
         assert shift_names({"mine": {}})[-1] == "mine"
 
     @pytest.mark.parametrize(
@@ -185,9 +184,7 @@ class TestPairs:
             "class",
         )
 
-    def test_student_rows_are_the_same_in_every_regime_of_a_shift(
-        self, shifted: Callable[..., Pair]
-    ) -> None:
+    def test_student_rows_are_the_same_in_every_regime_of_a_shift(self, shifted: Callable[..., Pair]) -> None:
         shift = Shift(student_imbalance=4.0)
         rows = [shifted(regime, shift).student.train.tolist() for regime in ("class_cond", "disjoint")]
         assert rows[0] == rows[1]

@@ -104,8 +104,8 @@ class TestProtocol:
         events: list[str] = []
 
         class Recorded(module.Inputs):
-            def __init__(self, data: Any, rows: Any, device: str) -> None:
-                super().__init__(data, rows, device)
+            def __init__(self, data: Any, rows: Any, device: str, disturb: Any) -> None:
+                super().__init__(data, rows, device, disturb)
                 shows_test = set(rows.tolist()) & set(toy.student.rows("test").tolist())
                 self.name = "test" if shows_test else "other"
 

@@ -19,6 +19,7 @@ def test_smoke_has_exactly_the_expected_jobs(snakemake, tree):
     assert done.code == 0, done.output
     assert done.jobs == GATHERED | {
         "prepare_dataset": 3,
+        "draw_data_card": 3,
         "pair_up_handwritten_spoken": 2,  # alone, class_cond
         "pair_up_handwritten_profiles": 3,  # alone, paired, disjoint_teacher
         "train_teacher": 3,  # full and, for the paired pair, own
@@ -40,6 +41,15 @@ def test_the_default_benchmark_has_the_jobs_that_check_counts(snakemake, tree):
     assert done.code == 0, done.output
     assert done.jobs["train_teacher"] + done.jobs["distill"] == counts["jobs"]
     assert {rule: done.jobs[rule] for rule in GATHERED} == GATHERED
+
+
+def test_everything_that_a_cpu_can_do_is_planned(snakemake, tree):
+    done = snakemake(tree, "-n", "--configfile", "config/full.yaml")
+    full = Benchmark.parse(load([ROOT / "config" / "full.yaml"]))
+    assert done.code == 0, done.output
+    assert done.jobs["train_teacher"] + done.jobs["distill"] == full.counts()["jobs"]
+    assert done.jobs["prepare_dataset"] == done.jobs["draw_data_card"] == len(full.datasets)
+    assert done.jobs["fetch_upstream"] == 6
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ucmkd.errors import DataError
+from ucmkd.threads import one_thread
 
 SUFFIXES = (".aif", ".aiff", ".flac", ".mp3", ".ogg", ".wav")
 FLOOR = 1e-6
@@ -119,6 +120,7 @@ def spectrogram(
     filters = mel_filterbank(bands, window=window, sample_rate=sample_rate, low=LOW, high=sample_rate / 2)
     waveform = np.pad(waveform, (0, max(0, window + frames - 1 - len(waveform))))
     hop = (len(waveform) - window) // max(1, frames - 1)
-    picture = log_mel(torch.from_numpy(waveform.astype(np.float64)), filters, hop=hop, floor=FLOOR)
+    with one_thread():
+        picture = log_mel(torch.from_numpy(waveform.astype(np.float64)), filters, hop=hop, floor=FLOOR)
     single: NDArray[np.float32] = picture[None, :, :frames].float().numpy()
     return single

@@ -113,10 +113,19 @@ class Dataset(ABC, Generic[S]):
 
     @property
     def raw(self) -> Path:
-        """The folder of the fetched files."""
+        """The folder of the fetched files.
+
+        Raises
+        ------
+        DataError
+            If they are not there.
+        """
         if self.upstream is None:
             raise TypeError(f"{type(self).__module__} declares no upstream")
-        return self.workspace.downloads / self.upstream.name
+        folder = self.workspace.downloads / self.upstream.name
+        if not folder.is_dir():
+            raise DataError(f"{folder}: '{self.upstream.name}' was not fetched; run the rule fetch_upstream")
+        return folder
 
     def stamp(self) -> str:
         """Change with the user's own files that :meth:`load` reads, so that edited data are read again.

@@ -7,7 +7,7 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,10 @@ MIRROR = "UCMKD_DATA_MIRROR"
 """The environment variable that names a folder to take archives from before any address is tried."""
 
 ELSE = f"name a folder of archives in data.mirror or {MIRROR}"
-CHUNK = 2**20
+CHUNK = 2**16
+"""Bytes that are written at once; so many may be lost when a connection breaks."""
+
+REPORT_MIB = 50
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class Archive:
-    """A tar archive whose bytes the host may pack anew: what counts is the content, see ``Upstream``.
+    """A tar.gz archive whose bytes the host may pack anew: what counts is the content, see ``Upstream``.
 
     Attributes
     ----------
@@ -149,7 +152,7 @@ def download(url: str, target: Path, sha256: str | None = None) -> None:
 
 
 def unpack(archive: Path, target: Path, *, folder: str, paths: tuple[str, ...]) -> None:
-    """Unpack the regular files of one folder of a tar archive that match a pattern.
+    """Unpack the regular files of one folder of a tar.gz archive that match a pattern.
 
     Raises
     ------
@@ -159,7 +162,7 @@ def unpack(archive: Path, target: Path, *, folder: str, paths: tuple[str, ...]) 
     """
     kept = 0
     try:
-        with tarfile.open(archive) as packed:
+        with tarfile.open(archive, "r:gz") as packed:
             for member in packed:
                 _refuse_unsafe(member, archive)
                 path = PurePosixPath(member.name)
@@ -171,13 +174,10 @@ def unpack(archive: Path, target: Path, *, folder: str, paths: tuple[str, ...]) 
                     kept += 1
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(
-            f"{archive}: not a whole tar archive ({error}){_looks_like_a_page(archive)}; delete it "
-            "and get it again"
+            f"{archive}: not a whole tar.gz archive ({error}){_looks_like_a_page(archive)}; get it again"
         ) from None
     if not kept:
-        raise DataError(
-            f"{archive}: holds none of {', '.join(paths)} in a folder '{folder}'; delete it and get it again"
-        )
+        raise DataError(f"{archive}: holds none of {', '.join(paths)} in a folder '{folder}'; get it again")
 
 
 def check_sha256(path: Path, expected: str) -> None:
@@ -257,9 +257,7 @@ def _refuse_unsafe(member: tarfile.TarInfo, archive: Path) -> None:
         what = "is a link or a device"
     else:
         return
-    raise DataError(
-        f"{archive}: member '{member.name}' {what}; nothing was unpacked, do not use this archive"
-    )
+    raise DataError(f"{archive}: member '{member.name}' {what}; nothing was kept, do not use this archive")
 
 
 def _looks_like_a_page(path: Path) -> str:
@@ -268,7 +266,7 @@ def _looks_like_a_page(path: Path) -> str:
     return ", but a web page" if start.startswith((b"<!doctype html", b"<html")) else ""
 
 
-def _go_on(target: Path) -> Any:
+def _go_on(target: Path) -> Callable[[str, str, Any], None]:
     """Make a downloader for pooch that asks only for what an earlier attempt has not brought."""
     import requests
 
@@ -294,6 +292,7 @@ def _go_on(target: Path) -> Any:
 
 def _reported(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
     for number, chunk in enumerate(chunks):
-        if number % 50 == 0:
-            log.info("%s: %d MiB", url, number)
+        mib, rest = divmod(number * CHUNK, 2**20)
+        if rest == 0 and mib % REPORT_MIB == 0:
+            log.info("%s: %d MiB", url, mib)
         yield chunk

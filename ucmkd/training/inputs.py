@@ -1,5 +1,6 @@
 """Inputs on a device, read from a memory-mapped array; standardised, but for the words of a text."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -24,6 +25,11 @@ class Inputs:
     device : str
     disturb : callable, optional
         From row numbers of the dataset and their standardised inputs to what is shown instead.
+
+    Attributes
+    ----------
+    row_bytes : int
+        Of one row as a tensor of four bytes a number.
     """
 
     def __init__(
@@ -37,8 +43,8 @@ class Inputs:
         statistics = data.card["normalisation"]
         self._mean = torch.tensor(statistics["mean"], dtype=torch.float32, device=device)
         self._std = torch.tensor(statistics["std"], dtype=torch.float32, device=device)
-        row_bytes = data.inputs[:1].nbytes
-        self._resident = self._read(rows) if len(rows) * row_bytes <= RESIDENT_BYTES else None
+        self.row_bytes = 4 * math.prod(data.inputs.shape[1:])
+        self._resident = self._read(rows) if len(rows) * self.row_bytes <= RESIDENT_BYTES else None
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -32,6 +32,8 @@ from ucmkd.transport.divergence import transport_loss
 
 log = logging.getLogger(__name__)
 EVALUATION_BATCH = 1024
+EVALUATION_BYTES = 64 * 2**20
+"""Inputs that are scored at once: at most so many, and so many bytes of them."""
 AUXILIARY = "auxiliary."
 PRECISION = {"float32": None, "bfloat16": torch.bfloat16}
 Row = tuple[int, str, float]
@@ -159,6 +161,7 @@ class Runner:
         clock = time.process_time if self._device == "cpu" else time.perf_counter
         seconds, first = 0.0, (epoch - 1) * self._supply.sampler.steps()
         noise = torch.Generator(self._device).manual_seed(seed_for(self._seed, "noise", epoch))
+        torch.manual_seed(seed_for(self._seed, "dropout", epoch))
         for number, meeting in enumerate(self._supply.sampler.epoch(self._seed, epoch)):
             started = clock()
             batch = self._batch(meeting, (first + number) / self._steps, noise)
@@ -273,8 +276,8 @@ class Runner:
         return {"alignment/kept": float(distance.value)}
 
     def _snapshot(self) -> dict[str, Tensor]:
-        buffers = dict(self._network.named_buffers())
-        return {name: value.detach().clone().cpu() for name, value in (self._params | buffers).items()}
+        state = self._network.state_dict() | self._params
+        return {name: value.detach().clone().cpu() for name, value in state.items()}
 
 
 @torch.no_grad()
@@ -282,11 +285,10 @@ def predict(network: Network, params: Parameters, inputs: Inputs) -> Outputs:
     """Give features and logits of inputs in evaluation mode; the network's mode is put back afterwards."""
     training = network.training
     network.eval()
+    size = min(EVALUATION_BATCH, max(1, EVALUATION_BYTES // inputs.row_bytes))
     parts: list[Outputs] = [
-        functional_call(
-            network, params, (inputs[np.arange(start, min(start + EVALUATION_BATCH, len(inputs)))],)
-        )
-        for start in range(0, len(inputs), EVALUATION_BATCH)
+        functional_call(network, params, (inputs[np.arange(start, min(start + size, len(inputs)))],))
+        for start in range(0, len(inputs), size)
     ]
     network.train(training)
     return Outputs(torch.cat([p.features for p in parts]), torch.cat([p.logits for p in parts]))

@@ -3,14 +3,14 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ucmkd.threads import one_thread
 from ucmkd.transport.cost import feature_cost
 from ucmkd.transport.sinkhorn import PlanGrad, entropic_coupling
 
@@ -35,7 +35,7 @@ def bench_transport(sizes: tuple[int, ...] = (64,), rounds: int = 30) -> list[di
         ``ratio_to_pot_plain`` (of the medians) and ``error_against_exact``, the relative error of the linear
         part against that of the converged entropic coupling, solved by POT in the log domain in float64.
     """
-    with _one_thread():
+    with one_thread():
         return [
             row
             for size in sizes
@@ -102,13 +102,3 @@ def _pot_plan(cost: Tensor, method: str, iterations: int = ITERATIONS, tol: floa
 def _exact_value(x: Tensor, y: Tensor) -> float:
     cost = feature_cost(x.double(), y.double(), "l2")
     return (_pot_plan(cost, "sinkhorn_log", iterations=100_000, tol=1e-13) * cost).sum().item()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -41,6 +41,9 @@ if BENCHMARK.mirror:
 GPU = {"gpu": 1} if BENCHMARK.device == "cuda" else {}
 PAIR_RULES = sorted(Path(workflow.basedir).glob("rules/pairs/*.smk"))
 FIGURE_FILES = expand("results/figures/{figure}.{kind}", figure=figure_names(), kind=["png", "svg"])
+PREPARED = ["inputs.npy", "samples.csv", "card.json"]
+DATA_FILES = expand("results/data/{dataset}/{file}", dataset=BENCHMARK.datasets, file=PREPARED)
+DATA_PICTURES = expand("results/figures/data/{dataset}.png", dataset=BENCHMARK.datasets)
 TABLES = expand("results/summary/{table}.csv", table=evaluation.TABLES)
 
 
@@ -84,6 +87,10 @@ def prepare_spec(wildcards):
     return specs.text(specs.prepare(BENCHMARK, wildcards.dataset))
 
 
+def data_card_spec(wildcards):
+    return specs.text(specs.data_card(wildcards.dataset))
+
+
 def pair_up_spec(wildcards):
     return specs.text(specs.pair_up(BENCHMARK, wildcards.pair, wildcards.regime))
 
@@ -101,7 +108,7 @@ def data_of(role):
     """Find the stored dataset that the teacher, or the student, of a pair sees."""
     return lambda wildcards: [
         f"results/data/{getattr(BENCHMARK.pairs[wildcards.pair], role)}/{file}"
-        for file in ("inputs.npy", "samples.csv", "card.json")
+        for file in PREPARED
     ]
 
 

@@ -44,9 +44,6 @@ rule prepare_dataset:
     params:
         root=root_of,
         spec=prepare_spec,
-        code=lambda wildcards: source_digest(
-            "ucmkd.data.prepared", f"ucmkd.data.datasets.{kind_of(wildcards)}"
-        ),
     message:
         "Prepare {wildcards.dataset}"
     shell:

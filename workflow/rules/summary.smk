@@ -60,10 +60,38 @@ rule plot_figures:
         "python -m ucmkd.jobs figures {params.spec:q} --root {params.root:q} > {log} 2>&1"
 
 
+rule draw_data_card:
+    """Draw some training samples of a dataset for its card."""
+    input:
+        expand("results/data/{{dataset}}/{file}", file=PREPARED),
+    output:
+        "results/figures/data/{dataset}.png",
+    log:
+        "results/logs/figures/{dataset}.log",
+    benchmark:
+        "results/timings/figures/{dataset}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=30,
+    params:
+        root=root_of,
+        spec=data_card_spec,
+        code=source_digest("ucmkd.data_cards.draw"),
+    message:
+        "Draw samples of {wildcards.dataset}"
+    shell:
+        "python -m ucmkd.jobs data_card {params.spec:q} --root {params.root:q} > {log} 2>&1"
+
+
 rule write_report:
     """Put figures and tables on one page that needs nothing else."""
     input:
         TABLES,
+        DATA_FILES,
+        DATA_PICTURES,
         expand("results/figures/{figure}.svg", figure=figure_names()),
     output:
         "results/report.html",
@@ -79,7 +107,7 @@ rule write_report:
         runtime=30,
     params:
         root=root_of,
-        spec=specs.text(specs.report(config)),
+        spec=specs.text(specs.report(BENCHMARK, config)),
         code=source_digest("ucmkd.report.build"),
         words=text_digest(*ROOT.glob("workflow/report/*.rst"), *ROOT.glob("ucmkd/report/*.j2")),
     message:

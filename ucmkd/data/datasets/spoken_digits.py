@@ -1,8 +1,7 @@
 """The ten English digit words, spoken by a synthesiser in many voices and drowned in noise."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from ucmkd.data import base, speech
 from ucmkd.data.base import Samples
 from ucmkd.data.noise import babble, mains_hum, mix, pink_noise
 from ucmkd.seeding import generator_for
+from ucmkd.threads import one_thread
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CHATTER = "Well, we could have walked along the river and looked at the boats before the rain came down again"
@@ -112,7 +112,7 @@ class Dataset(base.Dataset[Settings]):
             for voice, label, rate, pitch in product(voices, range(len(WORDS)), s.rates, s.pitches)
         ]
         chatter = [say(CHATTER, voice=voice, rate=160, pitch=50)[0] for voice in s.babble_voices]
-        with _one_thread():
+        with one_thread():
             pictures = [picture(*record(utterance, s, chatter)) for utterance in utterances]
         return Samples(
             inputs=np.stack(pictures),
@@ -181,16 +181,3 @@ def picture(recording: NDArray[np.float64], sample_rate: int) -> NDArray[np.floa
     bands = log_mel(torch.from_numpy(recording), filters, hop=hop, floor=FLOOR)
     single: NDArray[np.float32] = bands[None, :, :FRAMES].float().numpy()
     return single
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch from sharing out transforms that are too small for it."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

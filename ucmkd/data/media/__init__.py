@@ -1,0 +1,1 @@
+"""Clips with picture and sound: found in a tree of files, and read as frames or as a spectrogram."""

@@ -1,0 +1,1 @@
+"""What the kinds of dataset share that read a user's own files."""

@@ -1,0 +1,1 @@
+"""What a data card shows of a dataset: a few training samples, as a picture or as texts."""
