@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.toy import ToyPair, store, toy_samples
+from tests.toy import ToyPair, picture_samples, store, toy_samples
 from ucmkd.training.teacher import train_teachers
 
 
@@ -22,6 +22,23 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> ToyPair:
     for modality in ("teacher", "student"):
         store(folder / modality, toy_samples(modality))
     return ToyPair(folder)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> ToyPair:
+    """The toy pair as images, for methods that read feature maps; tests must not change its files."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for modality in ("teacher", "student"):
+        store(folder / modality, picture_samples(modality))
+    return ToyPair(folder, "convnet")
+
+
+@pytest.fixture(scope="session")
+def picture_teachers(pictures: ToyPair, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A block of trained teachers of the toy pair as images; tests must not change its files."""
+    folder = tmp_path_factory.mktemp("picture_teachers") / "block0"
+    train_teachers(**pictures.teacher_job(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The toy pair: two modalities of the same instances, four classes, a few hundred rows, made in code."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,21 @@ from ucmkd.data.base import Samples
 from ucmkd.data.pairing import Pair, pair_up, read_pair
 from ucmkd.data.prepared import Prepared, read_prepared, write_prepared
 from ucmkd.data.sampling import Meeting, sampler_for
-from ucmkd.methods.base import Batch, Context, Method, TeacherBank, TeacherRows, load_method
+from ucmkd.methods.base import Batch, Context, Method, Outputs, TeacherBank, TeacherRows, load_method
 from ucmkd.settings import NoSettings, plain
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.monitor import Monitor
-from ucmkd.training.network import Network, Project, build_network
+from ucmkd.training.network import (
+    FunctionalNetwork,
+    Network,
+    Project,
+    build_network,
+    map_shapes,
+    maps_of,
+    watched,
+)
 from ucmkd.training.recipe import Recipe, Recipes
-from ucmkd.training.runner import Runner, Supply
+from ucmkd.training.runner import LiveTeacher, Runner, Supply
 from ucmkd.training.teacher import CachedTeacher
 
 CLASSES = ("circle", "line", "point", "square")
@@ -41,7 +49,8 @@ class ToyDataset(base.Dataset[NoSettings]):
 
     def __init__(self, samples: Samples, instances: str | None) -> None:
         super().__init__(NoSettings())
-        self.samples, self.instances = samples, instances  # type: ignore[misc]
+        self.samples, self.instances = samples, instances
+        self.modality = "image" if samples.inputs.ndim == 4 else "tabular"
 
     def load(self) -> Samples:
         return self.samples
@@ -95,11 +104,22 @@ def batch(
     return Batch(inputs, labels, task_loss, teacher, Monitor(), rate, 0.0)
 
 
+def picture_samples(modality: str) -> Samples:
+    """Give a modality as images (1, 8, 8): the columns of the table, mixed into pixels."""
+    table = toy_samples(modality)
+    mixing = np.random.default_rng([2, len(modality)]).normal(size=(table.inputs.shape[1], 64))
+    return replace(table, inputs=(table.inputs @ mixing).reshape(-1, 1, 8, 8).astype(np.float32))
+
+
 @dataclass(frozen=True)
 class ToyPair:
-    """The toy pair on disk, and everything in memory that training takes of it."""
+    """The toy pair on disk, and everything in memory that training takes of it.
+
+    ``encoder`` is mlp for tables, convnet for the same data as images.
+    """
 
     folder: Path
+    encoder: str = "mlp"
     _splits: dict[str, Pair] = field(default_factory=dict)
 
     @cached_property
@@ -141,19 +161,51 @@ class ToyPair:
         return self.said.bank(split.teacher.train[split.teacher.meets], self.teacher.labels, "cpu")
 
     def supply(
-        self, regime: str = "class_cond", *, with_teacher: bool = True, batch_size: int = 32
+        self,
+        regime: str = "class_cond",
+        *,
+        needs: frozenset[Any] = frozenset({"features", "logits", "head"}),
+        batch_size: int = 32,
     ) -> Supply:
         """Everything a run in a regime is fed."""
         split = self.split(regime)
         labels = np.where(split.student.labelled, self.student.labels[split.student.train], -1)
+        live = self.live(regime) if needs & {"maps", "live"} else None
+        bank = self.bank(regime) if needs else None
+        if bank is not None and live is not None and "live" in needs:
+            bank = replace(bank, network=live.network)
         return Supply(
             Inputs(self.student, split.student.train, "cpu"),
             torch.from_numpy(labels),
             sampler_for(split, batch_size, self.student.labels, self.teacher.labels),
             Inputs(self.student, split.student.val, "cpu"),
             self.student.labels[split.student.val],
-            self.bank(regime) if with_teacher else None,
+            bank,
+            live,
         )
+
+    def live(self, regime: str) -> LiveTeacher:
+        """A frozen teacher that has learned nothing, at work."""
+        split, shape = self.split(regime), tuple(self.teacher.card["shape"])
+        made = build_network(self.encoder, "teacher", shape, WIDTH, len(CLASSES), "student", 0)
+        inputs = Inputs(self.teacher, split.teacher.train[split.teacher.meets], "cpu")
+        return LiveTeacher(made.eval().requires_grad_(False), inputs)
+
+    def network(self, *, seed: int = 0) -> Network:
+        """Build a student."""
+        shape = tuple(self.student.card["shape"])
+        return build_network(self.encoder, "student", shape, WIDTH, len(CLASSES), "student", seed)
+
+    def context(self, method: Method[Any], regime: str = "class_cond", *, seed: int = 0) -> Context:
+        """Give a method what it may look at before training."""
+        supply = self.supply(regime, needs=method.needs.teacher)
+        shapes: dict[str, Any] = {}
+        if method.needs.student_maps:
+            shapes["student_maps"] = map_shapes(self.network(), supply.inputs[np.arange(1)])
+        if supply.teacher is not None and "maps" in method.needs.teacher:
+            shapes["teacher_maps"] = map_shapes(supply.teacher.network, supply.teacher.inputs[np.arange(1)])
+        made = context(supply.bank, seed=seed)
+        return replace(made, samples=len(supply.inputs), **shapes)
 
     def runner(
         self,
@@ -170,8 +222,8 @@ class ToyPair:
         made = load_method(method, settings) if isinstance(method, str) else method
         recipe = made.recipe(Recipes(STUDENT.changed(**changes), TEACHER.changed(**changes)))
         if supply is None:
-            supply = self.supply(regime, with_teacher=bool(made.needs.teacher), batch_size=recipe.batch_size)
-        return Runner(student or network(), made, recipe, supply, seed=seed, device="cpu")
+            supply = self.supply(regime, needs=made.needs.teacher, batch_size=recipe.batch_size)
+        return Runner(student or self.network(), made, recipe, supply, seed=seed, device="cpu")
 
     def meetings(self, regime: str = "class_cond", epoch: int = 1) -> Iterator[Meeting]:
         """Draw the batches of an epoch of seed 0."""
@@ -179,15 +231,30 @@ class ToyPair:
 
     def teacher_rows(self, count: int, regime: str = "class_cond") -> TeacherRows:
         """What the teacher says of the first rows of the bank, without any correspondence."""
-        bank = self.bank(regime)
-        return TeacherRows(bank.features[:count], bank.logits[:count], bank.labels[:count], None)
+        bank, live, rows = self.bank(regime), self.live(regime), np.arange(count)
+        encoder = live.network.encoder
+        with torch.no_grad(), watched(encoder) as seen:
+            encoder(live.inputs[rows])
+        maps, preactivations = maps_of(encoder, seen, count)
+        return TeacherRows(
+            bank.features[:count], bank.logits[:count], bank.labels[:count], None, torch.from_numpy(rows),
+            live.inputs[rows], maps, preactivations,
+        )  # fmt: skip
+
+    def outputs(self, count: int) -> Outputs:
+        """What an untrained student says of its first samples, with maps; all of it can be differentiated."""
+        student = self.network()
+        function = FunctionalNetwork(student.train(), Monitor(), with_maps=True)
+        inputs = self.supply(needs=frozenset()).inputs[np.arange(count)]
+        return function(dict(student.named_parameters()), inputs)
 
     def batch(self, count: int = 24, met: int | None = None, rate: float = 0.05) -> Batch:
         """Give the first ``count`` training samples, meeting ``met`` teacher rows without correspondence."""
-        supply = self.supply(with_teacher=False)
+        supply = self.supply(needs=frozenset())
         rows = np.arange(count)
         teacher = None if met is None else self.teacher_rows(met)
-        return batch(supply.inputs[rows], supply.labels[:count], teacher, rate)
+        made = batch(supply.inputs[rows], supply.labels[:count], teacher, rate)
+        return replace(made, rows=torch.from_numpy(rows))
 
     def teacher_job(self, folder: Path, *, pool: str = "full", **changes: Any) -> dict[str, Any]:
         """What ``train_teachers`` is told to train the toy pair's teachers, into a folder."""
@@ -195,7 +262,7 @@ class ToyPair:
         return {
             "pair": "toy", "pool": pool, "seeds": [0, 1], "pair_folder": str(self.pair_folder(regime)),
             "teacher_data": str(self.folder / "teacher"),
-            "model": {"encoder": "mlp", "encoder_settings": {}, "size": "teacher", "width": WIDTH},
+            "model": {"encoder": self.encoder, "encoder_settings": {}, "size": "teacher", "width": WIDTH},
             "recipe": plain(TEACHER), "device": "cpu", "code": "c0", "folder": str(folder),
         } | changes  # fmt: skip
 
@@ -208,7 +275,7 @@ class ToyPair:
             "settings": {}, "seeds": [0, 1], "pair_folder": str(self.pair_folder(regime)),
             "student_data": str(self.folder / "student"), "teacher_data": str(self.folder / "teacher"),
             "teacher_folder": str(teachers),
-            "model": {"encoder": "mlp", "encoder_settings": {}, "size": "student", "width": WIDTH,
+            "model": {"encoder": self.encoder, "encoder_settings": {}, "size": "student", "width": WIDTH,
                       "project": "student"},
             "recipes": {"student": plain(STUDENT), "teacher": plain(TEACHER)},
             "device": "cpu", "code": "c0", "folder": str(folder),

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 from ucmkd.config import known, no_such
@@ -218,7 +219,16 @@ def _refuse_impossible(place: str, pair: Pair, rule: Regime, method: str) -> Non
             f"{place}: regime '{rule.name}' needs paired data, and in pair '{pair.name}' no sample of "
             f"'{pair.teacher}' shows the same instance as one of '{pair.student}'; choose another regime"
         )
+    cls = method_class(method)
+    for role in ("teacher", "student"):
+        needed = cls.needs.student_maps if role == "student" else "maps" in cls.needs.teacher
+        encoder = pair.models[role].encoder
+        if needed and not getattr(import_module(f"ucmkd.models.{encoder}"), "MAPS", False):
+            raise ConfigError(
+                f"{place}: method '{method}' reads feature maps of the {role}, and encoder '{encoder}' of "
+                f"pair '{pair.name}' has none; leave the method out for this pair"
+            )
     try:
-        refuse_unless_provided(method, method_class(method), rule)
+        refuse_unless_provided(method, cls, rule)
     except ConfigError as error:
         raise ConfigError(str(error).replace("cells", place, 1)) from None

@@ -118,7 +118,9 @@ def distill(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
         "recipes": definition.recipes,
         "device": benchmark.device,
         "code": source_digest(
-            "ucmkd.training.distill", f"ucmkd.methods.{cell.method}", f"ucmkd.models.{model.encoder}"
+            "ucmkd.training.distill",
+            f"ucmkd.methods.{cell.method}",
+            *(f"ucmkd.models.{one.encoder}" for one in definition.models.values()),
         ),
         "folder": f"results/runs/{cell.key}/block{block}",
     }

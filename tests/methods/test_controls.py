@@ -9,12 +9,17 @@ import torch
 from tests import toy as make
 from tests.toy import ToyPair
 from ucmkd.methods.base import method_class, method_names
-from ucmkd.training.distill import shuffled
+from ucmkd.training.distill import shuffled_order
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.runner import Supply
+from ucmkd.training.teacher import CachedTeacher
 
 SEEDS = (0, 1, 2)
 TRAINING = {"epochs": 20, "evaluations": 1}
+
+
+def _shuffled(toy: ToyPair, rows: np.ndarray, seed: int) -> CachedTeacher:
+    return toy.said.reordered(shuffled_order(np.arange(len(toy.said.logits)), rows, seed))
 
 
 def accuracies(toy: ToyPair, name: str, supplies: list[Supply]) -> np.ndarray:
@@ -29,11 +34,11 @@ def accuracies(toy: ToyPair, name: str, supplies: list[Supply]) -> np.ndarray:
 def test_a_wrong_teacher_does_not_help_and_a_right_one_beats_it_by_far(toy: ToyPair) -> None:
     supply, rows = toy.supply("paired"), toy.split("paired").teacher.train
     wrong = [
-        replace(supply, bank=shuffled(toy.said, rows, seed).bank(rows, toy.teacher.labels, "cpu"))
+        replace(supply, bank=_shuffled(toy, rows, seed).bank(rows, toy.teacher.labels, "cpu"))
         for seed in SEEDS
     ]
     taught_right, taught_wrong = (accuracies(toy, "kd", each) for each in ([supply] * 3, wrong))
-    alone = accuracies(toy, "ce", [toy.supply("alone", with_teacher=False)] * 3)
+    alone = accuracies(toy, "ce", [toy.supply("alone", needs=frozenset())] * 3)
     assert (taught_wrong < alone).all()
     assert (taught_right > taught_wrong + 0.2).all()
 
@@ -42,7 +47,7 @@ def test_a_wrong_teacher_does_not_help_and_a_right_one_beats_it_by_far(toy: ToyP
 def test_no_method_learns_from_inputs_that_tell_nothing(name: str, toy: ToyPair) -> None:
     """Chance is 1/4; the mean of 3 x 48 guesses has a standard deviation of 0.036, five of which are 0.18."""
     student = toy.split("paired").student
-    supply = toy.supply("paired", with_teacher=bool(method_class(name).needs.teacher))
+    supply = toy.supply("paired", needs=method_class(name).needs.teacher)
     noise = []
     for seed in SEEDS:
         draw = torch.Generator().manual_seed(seed)

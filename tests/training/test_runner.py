@@ -79,7 +79,7 @@ def test_a_loss_that_is_not_finite_is_named(value: float, toy: ToyPair) -> None:
 
 def plain_loop(toy: ToyPair, optimiser: torch.optim.Optimizer, student: nn.Module, epochs: int) -> None:
     """Cross-entropy, a cosine and clipping, as everybody writes them."""
-    supply = toy.supply(with_teacher=False)
+    supply = toy.supply(needs=frozenset())
     steps = epochs * supply.sampler.steps()
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     student.train()
@@ -172,7 +172,7 @@ class TestHistory:
 class TestHiddenLabels:
     def test_only_labelled_rows_count_in_the_task_loss(self, toy: ToyPair) -> None:
         method = Meddling()
-        supply = toy.supply("unlabelled_student", with_teacher=False)
+        supply = toy.supply("unlabelled_student", needs=frozenset())
         assert (supply.labels >= 0).sum() == 4 * 5
         toy.runner(method, supply=supply, label_smoothing=0.1).fit()
         for batch in method.seen:
@@ -187,7 +187,7 @@ class TestHiddenLabels:
 
     def test_a_batch_without_labels_teaches_nothing(self, toy: ToyPair) -> None:
         method = Meddling()
-        supply = toy.supply(with_teacher=False)
+        supply = toy.supply(needs=frozenset())
         hidden = replace(supply, labels=torch.full_like(supply.labels, -1))
         student = make.network()
         before = deepcopy(student)

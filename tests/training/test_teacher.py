@@ -16,7 +16,7 @@ from tests.toy import CLASSES, TEACHER, WIDTH, ToyPair
 from ucmkd.errors import DataError, TrainingError
 from ucmkd.files import read_json
 from ucmkd.seeding import seed_for
-from ucmkd.training.distill import shuffled
+from ucmkd.training.distill import shuffled_order
 from ucmkd.training.network import Network, build_network
 from ucmkd.training.teacher import read_teacher, train_teachers
 
@@ -99,14 +99,15 @@ class TestControls:
     def test_shuffled_permutes_samples_and_keeps_each_ones_outputs_together(self, teachers: Path) -> None:
         real = read_teacher(teachers, 0)
         chosen = np.arange(10, len(real.logits))
-        moved = shuffled(real, chosen, 0)
+        orders = [shuffled_order(np.arange(len(real.logits)), chosen, seed) for seed in (0, 1)]
+        moved = real.reordered(orders[0])
         rows = [int(np.flatnonzero((real.features == row).all(1))[0]) for row in moved.features]
         assert sorted(rows) == list(range(len(real.logits)))
         assert rows[:10] == list(range(10))
         assert rows != sorted(rows)
         np.testing.assert_array_equal(moved.logits, real.logits[rows])
         np.testing.assert_array_equal(moved.head_weight, real.head_weight)
-        assert not np.array_equal(moved.logits, shuffled(real, chosen, 1).logits)
+        assert not np.array_equal(moved.logits, real.reordered(orders[1]).logits)
 
     def test_the_bank_holds_the_rows_asked_for_and_the_head(self, toy: ToyPair, teachers: Path) -> None:
         cached = read_teacher(teachers, 0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 Parameters = dict[str, Tensor]
 Outer = Literal["first_order", "second_order", "persist"]
-TeacherPart = Literal["logits", "features", "head"]
+TeacherPart = Literal["logits", "features", "head", "maps", "live"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,11 @@ class Needs:
 
     Attributes
     ----------
-    teacher : frozenset of "logits", "features", "head"
-        Empty for methods that need no teacher at all.
+    teacher : frozenset of "logits", "features", "head", "maps", "live"
+        Empty for methods that need no teacher at all. ``maps`` runs the frozen teacher on every batch, for
+        its feature maps; ``live`` hands out the teacher itself, to be run or trained along.
+    student_maps : bool
+        Whether the student's feature maps are read; its encoder must have some.
     correspondence : "instance", "class" or "none"
         What a teacher row and the student row beside it must share at least.
     student_labels, teacher_labels : bool
@@ -36,6 +39,7 @@ class Needs:
     """
 
     teacher: frozenset[TeacherPart] = frozenset()
+    student_maps: bool = False
     correspondence: Correspondence = "none"
     student_labels: bool = False
     teacher_labels: bool = False
@@ -43,10 +47,26 @@ class Needs:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says of a batch: features (n, d) in the shared embedding, logits (n, classes)."""
+    """What a network says of a batch.
+
+    Attributes
+    ----------
+    features : Tensor, shape (n, d)
+        In the shared embedding.
+    logits : Tensor, shape (n, classes)
+    maps, preactivations : tuple of Tensor, shapes (n, channels, height, width)
+        Feature maps from shallow to deep, after and before their rectifier; empty unless the method needs
+        them.
+    head : callable or None
+        The classifier as it is at this step, from features (n, d) to logits; None where it reads something
+        else than the features (``project: side``).
+    """
 
     features: Tensor
     logits: Tensor
+    maps: tuple[Tensor, ...] = ()
+    preactivations: tuple[Tensor, ...] = ()
+    head: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +79,22 @@ class TeacherRows:
         Shapes (m, d), (m, classes) and (m,).
     matched : Tensor of bool, shape (n,), or None
         Which student rows correspond to the teacher row of the same number; None where no row does.
+    rows : Tensor of int, shape (m,), or None
+        Their positions in the bank.
+    inputs : Tensor, shape (m, ...), or None
+        Standardised; given to methods that need the teacher live.
+    maps, preactivations : tuple of Tensor
+        As those of :class:`Outputs`; given to methods that need maps.
     """
 
     features: Tensor
     logits: Tensor
     labels: Tensor
     matched: Tensor | None
+    rows: Tensor | None = None
+    inputs: Tensor | None = None
+    maps: tuple[Tensor, ...] = ()
+    preactivations: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +116,10 @@ class Batch:
         The outer learning rate of this step.
     progress : float
         Share of the training that is done, in [0, 1).
+    epoch : int
+        Counted from 1.
+    rows : Tensor of int, shape (n,), or None
+        Positions of the samples in the student's training pool.
     """
 
     inputs: Tensor
@@ -95,6 +129,8 @@ class Batch:
     monitor: "Monitor"
     rate: float
     progress: float
+    epoch: int = 1
+    rows: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -107,12 +143,16 @@ class TeacherBank:
         Shapes (m, d), (m, classes) and (m,).
     head : callable
         The teacher's classifier: features (n, d) to logits (n, classes), without gradient to its weights.
+    network : Module or None
+        The trained teacher itself, frozen and in evaluation mode: inputs to :class:`Outputs`. Given to
+        methods that need it live; to train it along, return a copy of it from :meth:`Method.prepare`.
     """
 
     features: Tensor
     logits: Tensor
     labels: Tensor
     head: Callable[[Tensor], Tensor]
+    network: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -128,12 +168,20 @@ class Context:
         None for methods that need no teacher.
     generator : torch.Generator
         The method's own stream of random numbers.
+    student_maps, teacher_maps : tuple of tuple of int
+        Shapes (channels, height, width) of the feature maps of both sides; empty unless the method needs
+        them.
+    samples : int
+        Of the student's training pool.
     """
 
     classes: int
     width: int
     teacher: TeacherBank | None
     generator: Generator
+    student_maps: tuple[tuple[int, ...], ...] = ()
+    teacher_maps: tuple[tuple[int, ...], ...] = ()
+    samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -198,6 +246,10 @@ class Method(Generic[S]):
     def adapt(self, network: "FunctionalNetwork", params: Parameters, batch: Batch) -> Adapted | None:
         """Update a copy of the weights before the outer loss is taken; None leaves them as they are."""
         return None
+
+    def fold(self, params: Parameters, auxiliary: nn.Module) -> Parameters:
+        """Give the weights that are scored and kept: linear layers trained along are folded in here."""
+        return params
 
     def losses(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         """Name the terms of the loss; the runner adds them up. ``loss/task`` is one of them."""

@@ -10,11 +10,22 @@ Size = Literal["student", "teacher"]
 class Encoder(nn.Module):
     """A module from inputs (n, *shape) to features (n, width).
 
+    Attributes
+    ----------
+    width : int
+    maps : tuple of str
+        Names of submodules whose outputs are feature maps (n, channels, height, width), from shallow to deep;
+        none where features have no places.
+    preactivations : tuple of str
+        For each map, the submodule whose output is that map before its rectifier.
+
     A file in ``ucmkd/models`` defines a function ``build(shape, size, settings) -> Encoder`` and the class
-    ``Settings`` of what may be set.
+    ``Settings`` of what may be set. ``MAPS = True`` says that such encoders have feature maps.
     """
 
     width: int
+    maps: tuple[str, ...] = ()
+    preactivations: tuple[str, ...] = ()
 
 
 class Build(Protocol):

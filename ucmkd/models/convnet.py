@@ -7,6 +7,7 @@ from ucmkd.models import base
 from ucmkd.settings import NoSettings as Settings
 
 CHANNELS = {"student": (8, 16), "teacher": (16, 32, 64)}
+MAPS = True
 LARGE = 16
 """Inputs with sides of at least so many pixels are halved by the first convolution."""
 
@@ -26,6 +27,10 @@ class ConvNet(base.Encoder):
             stages += [convolution, nn.BatchNorm2d(after), nn.ReLU()]
             before = after
         self.stages = nn.Sequential(*stages)
+        self.maps = tuple(f"stages.{i}" for i, layer in enumerate(stages) if isinstance(layer, nn.ReLU))
+        self.preactivations = tuple(
+            f"stages.{i}" for i, layer in enumerate(stages) if isinstance(layer, nn.BatchNorm2d)
+        )
         self.pool = nn.AdaptiveAvgPool2d(2)
         self.width = 4 * before
 

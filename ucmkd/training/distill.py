@@ -24,8 +24,8 @@ from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import build_network
 from ucmkd.training.recipe import Recipe, Recipes
-from ucmkd.training.runner import Runner, Supply, predict
-from ucmkd.training.teacher import CachedTeacher, declared, read_teacher
+from ucmkd.training.runner import LiveTeacher, Runner, Supply, predict
+from ucmkd.training.teacher import CachedTeacher, declared, read_teacher, teacher_network
 
 Control = Literal["real", "shuffled", "random"]
 REFERENCE_ROWS = 128
@@ -136,7 +136,21 @@ class Cell:
         rows, disturb = split.student.train, disturbance_of(split.shift, "student", learning)
         sampler = sampler_for(split, recipe.batch_size, learning.labels, teaching.labels)
         meeting = split.teacher.train[split.teacher.meets]
-        shown = shuffled(cached, meeting, seed) if self._control == "shuffled" else cached
+        order = np.arange(len(cached.logits))
+        if self._control == "shuffled":
+            order = shuffled_order(order, meeting, seed)
+        shown, bank, live = cached.reordered(order), None, None
+        if method.needs.teacher:
+            bank = shown.bank(meeting, teaching.labels, device)
+        if method.needs.teacher & {"maps", "live"}:
+            seen = disturbance_of(split.shift, "teacher", teaching)
+            live = LiveTeacher(
+                teacher_network(teacher_folder, cached.record, teaching, untrained=self._control == "random"),
+                Inputs(teaching, order[meeting], device, seen),
+            )
+            live.network.to(device)
+        if bank is not None and live is not None and "live" in method.needs.teacher:
+            bank = replace(bank, network=live.network)
         labels = np.where(split.student.labelled, learning.labels[rows], -1)
         supply = Supply(
             Inputs(learning, rows, device, disturb),
@@ -144,7 +158,8 @@ class Cell:
             sampler,
             Inputs(learning, split.student.val, device, disturb),
             learning.labels[split.student.val],
-            shown.bank(meeting, teaching.labels, device) if method.needs.teacher else None,
+            bank,
+            live,
             _reference(split, cached, device),
         )
         network = build_network(
@@ -185,11 +200,11 @@ class Cell:
         return SeedResult(record, fitted.history, arrays, fitted.state)
 
 
-def shuffled(teacher: CachedTeacher, rows: NDArray[np.int64], seed: int) -> CachedTeacher:
-    """Permute a teacher's outputs over these rows, features and logits together, across all classes."""
-    order = np.arange(len(teacher.logits))
-    order[rows] = generator_for(seed, "shuffled teacher").permutation(rows)
-    return replace(teacher, features=teacher.features[order], logits=teacher.logits[order])
+def shuffled_order(order: NDArray[np.int64], rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Permute these rows of an order, across all classes; what a teacher says of a row stays together."""
+    shuffled = order.copy()
+    shuffled[rows] = generator_for(seed, "shuffled teacher").permutation(order[rows])
+    return shuffled
 
 
 def _falls_back(needed: str, split: Pair) -> bool:

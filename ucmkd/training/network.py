@@ -1,7 +1,7 @@
 """Encoder, projector and head, and their use as a function of a dictionary of parameters."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, cast
 
 import torch
@@ -16,6 +16,7 @@ from ucmkd.training.monitor import Monitor
 
 Project = Literal["student", "side"]
 HEAD = "head."
+Maps = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 
 
 class Projected(Encoder):
@@ -24,6 +25,8 @@ class Projected(Encoder):
     def __init__(self, encoder: Encoder, width: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.maps = tuple(f"encoder.{name}" for name in encoder.maps)
+        self.preactivations = tuple(f"encoder.{name}" for name in encoder.preactivations)
         self.projector = nn.Linear(encoder.width, width, bias=False)
         nn.init.orthogonal_(self.projector.weight)
         self.width = width
@@ -87,6 +90,49 @@ def is_encoder(name: str) -> bool:
     return not name.startswith(HEAD)
 
 
+@contextmanager
+def watched(encoder: Encoder, *, with_maps: bool = True) -> Iterator[dict[str, Tensor]]:
+    """Give a dictionary that fills with the outputs of the encoder's maps when it runs within the block."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            seen[name] = output
+
+        return hook
+
+    names = dict.fromkeys(encoder.maps + encoder.preactivations) if with_maps else {}
+    hooks = [encoder.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    try:
+        yield seen
+    finally:
+        for handle in hooks:
+            handle.remove()
+
+
+def maps_of(encoder: Encoder, seen: Mapping[str, Tensor], samples: int) -> Maps:
+    """Give the maps and the preactivations that were seen, in single precision; frames are averaged."""
+
+    def one_a_sample(name: str) -> Tensor:
+        value = seen[name].float()
+        return value.view(samples, -1, *value.shape[1:]).mean(1) if len(value) > samples else value
+
+    return (
+        tuple(one_a_sample(name) for name in encoder.maps if name in seen),
+        tuple(one_a_sample(name) for name in encoder.preactivations if name in seen),
+    )
+
+
+def map_shapes(network: Network, inputs: Tensor) -> tuple[tuple[int, ...], ...]:
+    """Find the shapes (channels, height, width) of a network's feature maps for inputs of this shape."""
+    training = network.training
+    network.eval()
+    with torch.no_grad(), watched(network.encoder) as seen:
+        network.encoder(inputs[:1])
+    network.train(training)
+    return tuple(tuple(value.shape[1:]) for value in maps_of(network.encoder, seen, 1)[0])
+
+
 class FunctionalNetwork:
     """A network as a function of its parameters, in training mode, counting its passes.
 
@@ -97,12 +143,23 @@ class FunctionalNetwork:
     monitor : Monitor
     autocast : torch.dtype, optional
         Lower precision for the forward pass.
+    with_maps : bool
+        Whether feature maps are kept of every pass.
     """
 
-    def __init__(self, network: Network, monitor: Monitor, autocast: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        monitor: Monitor,
+        autocast: torch.dtype | None = None,
+        *,
+        with_maps: bool = False,
+    ) -> None:
+        self._with_maps = with_maps
         self._network = network
         self._monitor = monitor
         self._autocast = autocast
+        self._maps: Maps = ((), ())
         self._running = {
             f"{path}.{kind}": (
                 cast(Tensor, getattr(norm, kind)),
@@ -127,19 +184,24 @@ class FunctionalNetwork:
         self._monitor.ledger.student_forwards += 1
         own = {name.removeprefix("encoder."): params[name] for name in params if name.startswith("encoder.")}
         moved = {name: statistic.clone() for name, (statistic, _) in self._running.items()}
-        with self._precision(inputs):
-            encoded: Tensor = functional_call(
-                self._network.encoder, own | moved, (inputs,), tie_weights=False
-            )
+        encoder = self._network.encoder
+        with self._precision(inputs), watched(encoder, with_maps=self._with_maps) as seen:
+            encoded: Tensor = functional_call(encoder, own | moved, (inputs,), tie_weights=False)
+        self._maps = maps_of(encoder, seen, len(inputs))
         self._move_statistics(moved, statistics_passes)
         return encoded.to(torch.promote_types(encoded.dtype, torch.float32))
 
     def read(self, params: Parameters, encoded: Tensor) -> Outputs:
-        """Give features and logits of encoded samples."""
-        logits = nn.functional.linear(encoded, params["head.weight"], params["head.bias"])
+        """Give features and logits of encoded samples, and the maps of the last batch that was encoded."""
+
+        def head(features: Tensor) -> Tensor:
+            return nn.functional.linear(features, params["head.weight"], params["head.bias"])
+
+        maps, preactivations = self._maps
         if not self._network.side:
-            return Outputs(encoded, logits)
-        return Outputs(nn.functional.linear(encoded, params["projector.weight"]), logits)
+            return Outputs(encoded, head(encoded), maps, preactivations, head)
+        projected = nn.functional.linear(encoded, params["projector.weight"])
+        return Outputs(projected, head(encoded), maps, preactivations)
 
     def __call__(self, params: Parameters, inputs: Tensor, *, statistics_passes: int = 1) -> Outputs:
         """Encode and read."""

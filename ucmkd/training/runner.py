@@ -19,14 +19,14 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from ucmkd.data.sampling import Meeting, Sampler
-from ucmkd.errors import TrainingError
+from ucmkd.errors import ConfigError, TrainingError
 from ucmkd.evaluation.metrics import score
 from ucmkd.methods.base import Batch, Context, Method, Outputs, Parameters, TeacherBank, TeacherRows
 from ucmkd.optimiser import Optimiser, clip
 from ucmkd.seeding import seed_for
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.monitor import Ledger, Monitor
-from ucmkd.training.network import FunctionalNetwork, Network, is_encoder
+from ucmkd.training.network import FunctionalNetwork, Network, is_encoder, map_shapes, maps_of, watched
 from ucmkd.training.recipe import Recipe
 from ucmkd.transport.divergence import transport_loss
 
@@ -37,6 +37,14 @@ EVALUATION_BYTES = 64 * 2**20
 AUXILIARY = "auxiliary."
 PRECISION = {"float32": None, "bfloat16": torch.bfloat16}
 Row = tuple[int, str, float]
+
+
+@dataclass(frozen=True)
+class LiveTeacher:
+    """A frozen teacher in evaluation mode, and the inputs of the bank's rows."""
+
+    network: Network
+    inputs: Inputs
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Supply:
     validation_labels : array, shape (v,)
     bank : TeacherBank or None
         The teacher rows that batches meet; None if the method takes nothing of them.
+    teacher : LiveTeacher or None
+        The teacher itself, for methods that need it at work.
     reference : tuple of array and Tensor, or None
         Validation positions, and teacher validation features to measure the student's features against.
     """
@@ -64,6 +74,7 @@ class Supply:
     validation: Inputs
     validation_labels: NDArray[np.int64]
     bank: TeacherBank | None = None
+    teacher: LiveTeacher | None = None
     reference: tuple[NDArray[np.int64], Tensor] | None = None
 
 
@@ -99,12 +110,14 @@ class Runner:
         self._network, self._method, self._recipe, self._supply = network.to(device), method, recipe, supply
         self._seed, self._device = seed, device
         self._monitor = Monitor(Ledger())
-        self._function = FunctionalNetwork(network, self._monitor, PRECISION[recipe.precision])
+        self._function = FunctionalNetwork(
+            network, self._monitor, PRECISION[recipe.precision], with_maps=method.needs.student_maps
+        )
         self._params: Parameters = {
             name: value.detach().requires_grad_() for name, value in network.named_parameters()
         }
         draw = torch.Generator(device).manual_seed(seed_for(seed, "method"))
-        context = Context(network.head.out_features, network.width, supply.bank, draw)
+        context = self._context(draw)
         auxiliary = method.prepare(context)
         self._auxiliary = (auxiliary or nn.Module()).to(device)
         self._extra = {AUXILIARY + name: value for name, value in self._auxiliary.named_parameters()}
@@ -114,6 +127,19 @@ class Runner:
             recipe.optimiser, weight_decay=recipe.weight_decay, momentum=recipe.momentum
         )
         self._steps = recipe.epochs * supply.sampler.steps()
+
+    def _context(self, draw: torch.Generator) -> Context:
+        supply, needs = self._supply, self._method.needs
+        shapes: dict[str, Any] = {}
+        if needs.student_maps:
+            shapes["student_maps"] = map_shapes(self._network, supply.inputs[np.arange(1)])
+        if supply.teacher is not None and "maps" in needs.teacher:
+            shapes["teacher_maps"] = map_shapes(supply.teacher.network, supply.teacher.inputs[np.arange(1)])
+        if not all(shapes.values()):
+            raise ConfigError(f"{self._method.label}: an encoder of this pair has no feature maps; "
+                              "leave the method out, or give images to encoders that have")  # fmt: skip
+        return Context(self._network.head.out_features, self._network.width, supply.bank, draw,
+                       samples=len(supply.inputs), **shapes)  # fmt: skip
 
     def fit(self) -> Fitted:
         """Train, and return the state of the epoch with the best validation accuracy.
@@ -130,11 +156,14 @@ class Runner:
         evaluations = set(self._recipe.evaluation_epochs())
         started, stepping = time.perf_counter(), 0.0
         for epoch in range(1, self._recipe.epochs + 1):
-            stepping += self._train_epoch(epoch, probe=epoch in evaluations)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed_for(self._seed, "dropout", epoch))
+                stepping += self._train_epoch(epoch, probe=epoch in evaluations)
             if epoch not in evaluations:
                 continue
             observed = self._observed()
-            said = predict(self._network, self._params, self._supply.validation)
+            kept = self._method.fold(self._params, self._auxiliary)
+            said = predict(self._network, kept, self._supply.validation)
             scores = score(said.logits.cpu().numpy(), self._supply.validation_labels)
             observed |= {
                 "val/accuracy": scores["accuracy"],
@@ -145,7 +174,7 @@ class Runner:
                      " ".join(f"{name} {value:.4g}" for name, value in sorted(observed.items())))  # fmt: skip
             rank = (scores["accuracy"], -scores["nll"])
             if best is None or rank > best[0]:
-                best = (rank, epoch, self._snapshot(), scores)
+                best = (rank, epoch, self._snapshot(kept), scores)
         if best is None:
             raise TrainingError("no epoch was evaluated; set evaluations to at least 1")
         costs = self.ledger() | {
@@ -161,10 +190,9 @@ class Runner:
         clock = time.process_time if self._device == "cpu" else time.perf_counter
         seconds, first = 0.0, (epoch - 1) * self._supply.sampler.steps()
         noise = torch.Generator(self._device).manual_seed(seed_for(self._seed, "noise", epoch))
-        torch.manual_seed(seed_for(self._seed, "dropout", epoch))
         for number, meeting in enumerate(self._supply.sampler.epoch(self._seed, epoch)):
             started = clock()
-            batch = self._batch(meeting, (first + number) / self._steps, noise)
+            batch = self._batch(meeting, (first + number) / self._steps, noise, epoch)
             losses, point = self._losses(batch)
             if probe and number == 0:
                 seconds += clock() - started
@@ -186,7 +214,7 @@ class Runner:
         """What the steps so far have cost, per step."""
         return self._monitor.ledger.per_step()
 
-    def _batch(self, meeting: Meeting, progress: float, noise: torch.Generator) -> Batch:
+    def _batch(self, meeting: Meeting, progress: float, noise: torch.Generator, epoch: int = 1) -> Batch:
         supply, rate = self._supply, self._recipe.rate(progress)
         inputs, labels = supply.inputs[meeting.student], supply.labels[torch.from_numpy(meeting.student)]
         if self._recipe.noise > 0 and inputs.is_floating_point():
@@ -197,9 +225,25 @@ class Runner:
             rows = torch.from_numpy(meeting.teacher)
             matched = None if meeting.matched is None else torch.from_numpy(meeting.matched).to(self._device)
             bank = supply.bank
-            teacher = TeacherRows(bank.features[rows], bank.logits[rows], bank.labels[rows], matched)
+            teacher = TeacherRows(bank.features[rows], bank.logits[rows], bank.labels[rows], matched,
+                                  rows.to(self._device), **self._live(meeting.teacher))  # fmt: skip
         task_loss = _task_loss(labels, self._recipe.label_smoothing, self._some_hidden)
-        return Batch(inputs, labels, task_loss, teacher, self._monitor, rate, progress)
+        student_rows = torch.from_numpy(meeting.student).to(self._device)
+        return Batch(inputs, labels, task_loss, teacher, self._monitor, rate, progress, epoch, student_rows)
+
+    def _live(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        """Give what only the teacher at work gives: its inputs, or its feature maps, which cost a pass."""
+        source, wanted = self._supply.teacher, self._method.needs.teacher
+        found: dict[str, Any] = {}
+        if source is not None and "live" in wanted:
+            found["inputs"] = source.inputs[rows]
+        if source is not None and "maps" in wanted:
+            self._monitor.ledger.teacher_forwards += 1
+            encoder = source.network.encoder
+            with torch.no_grad(), watched(encoder) as seen:
+                encoder(source.inputs[rows])
+            found["maps"], found["preactivations"] = maps_of(encoder, seen, len(rows))
+        return found
 
     def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parameters]:
         """Return the named losses, and the parameters that their gradient is taken with respect to."""
@@ -275,8 +319,8 @@ class Runner:
             distance = transport_loss(own, features, metric="chordal", debias="sinkhorn_divergence")
         return {"alignment/kept": float(distance.value)}
 
-    def _snapshot(self) -> dict[str, Tensor]:
-        state = self._network.state_dict() | self._params
+    def _snapshot(self, params: Parameters) -> dict[str, Tensor]:
+        state = self._network.state_dict() | params
         return {name: value.detach().clone().cpu() for name, value in state.items()}
 
 

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,10 @@ class CachedTeacher:
     head_bias: NDArray[np.float32]
     record: dict[str, Any]
 
+    def reordered(self, order: NDArray[np.int64]) -> "CachedTeacher":
+        """Let the teacher say of each row what it says of the row that ``order`` names."""
+        return replace(self, features=self.features[order], logits=self.logits[order])
+
     def bank(self, rows: NDArray[np.int64], labels: NDArray[np.int64], device: str) -> TeacherBank:
         """Give these rows as tensors, with the frozen head; ``labels`` are those of the whole dataset."""
         weight = torch.from_numpy(self.head_weight).to(device)
@@ -194,6 +198,30 @@ class CachedTeacher:
 
         tensors = [torch.from_numpy(a[rows]).to(device) for a in (self.features, self.logits, labels)]
         return TeacherBank(tensors[0], tensors[1], tensors[2], head)
+
+
+def teacher_network(
+    folder: str | Path, record: Mapping[str, Any], data: Prepared, *, untrained: bool = False
+) -> Network:
+    """Build the teacher of a record again, frozen and in evaluation mode; ``untrained`` as it was at first.
+
+    Raises
+    ------
+    DataError
+        If its weights are missing or damaged.
+    """
+    model, seed = record["model"], record["seed"]
+    network = build_network(
+        model["encoder"], "teacher", tuple(data.card["shape"]), model["width"], len(data.card["classes"]),
+        "student", seed_for(seed, "teacher", "weights"), model["encoder_settings"],
+    )  # fmt: skip
+    if not untrained:
+        path = Path(folder) / "models" / f"seed{seed}.safetensors"
+        try:
+            network.load_state_dict(load_file(path), strict=True)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise DataError(f"{path}: {error}; delete the block's folder and run again") from None
+    return network.eval().requires_grad_(False)
 
 
 def read_teacher(folder: str | Path, seed: int, *, untrained: bool = False) -> CachedTeacher:
