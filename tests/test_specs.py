@@ -14,6 +14,7 @@ from ucmkd.figures.draw import draw_all
 from ucmkd.report.build import build_report
 from ucmkd.tracking.publish import publish
 from ucmkd.training.distill import distill
+from ucmkd.training.tune import tune
 from ucmkd.training.teacher import train_teachers
 
 PAIR = "handwritten_profiles"
@@ -48,6 +49,7 @@ def told(benchmark):
         "prepare": specs.prepare(benchmark, "digit_profiles"),
         "pair_up": specs.pair_up(benchmark, PAIR, "paired"),
         "teacher": specs.teacher(benchmark, PAIR, "own", 0),
+        "tune": specs.tune(parse(tuning={"trials": 3}), f"{PAIR}/disjoint_teacher/kd"),
         "distill": specs.distill(benchmark, cell, 0),
         "summarise": specs.summarise(benchmark),
         "figures": specs.figures(),
@@ -62,12 +64,13 @@ def names(function, *, without: tuple[str, ...] = ()) -> set[str]:
 
 
 def test_every_verb_is_told_what_its_function_takes(told):
-    runs = {"cells", "teachers", "seeds"}
+    runs = {"cells", "teachers", "tuned", "seeds"}
     takes = {
         "fetch": names(jobs.fetch),
         "prepare": names(jobs.prepare),
         "pair_up": names(pair_up),
         "teacher": names(train_teachers),
+        "tune": names(tune),
         "distill": names(distill),
         "summarise": names(jobs.summarise),
         "figures": names(draw_all),

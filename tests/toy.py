@@ -272,7 +272,8 @@ class ToyPair:
         """What ``distill`` is told to train students of one cell, into a folder."""
         return {
             "pair": "toy", "regime": regime, "method": method, "variant": "default", "control": "real",
-            "settings": {}, "seeds": [0, 1], "pair_folder": str(self.pair_folder(regime)),
+            "settings": {}, "tuned": None, "own": {}, "seeds": [0, 1],
+            "pair_folder": str(self.pair_folder(regime)),
             "student_data": str(self.folder / "student"), "teacher_data": str(self.folder / "teacher"),
             "teacher_folder": str(teachers),
             "model": {"encoder": self.encoder, "encoder_settings": {}, "size": "student", "width": WIDTH,

@@ -50,6 +50,8 @@ class Benchmark:
 
     Attributes
     ----------
+    trials, students : int
+        See ``tuning`` in the configuration.
     mirror : str or None
         A folder of archives.
     datasets : dict
@@ -68,6 +70,8 @@ class Benchmark:
     device: str
     width: int
     project: str
+    trials: int
+    students: int
     tracking_uri: str | None
     mirror: str | None
     datasets: dict[str, Source]
@@ -99,6 +103,8 @@ class Benchmark:
             device=valid["device"],
             width=valid["embedding"]["width"],
             project=valid["embedding"]["project"],
+            trials=valid["tuning"]["trials"],
+            students=valid["tuning"]["students"],
             tracking_uri=valid["tracking"]["uri"],
             mirror=valid["data"]["mirror"],
             datasets={name: _source(name, valid) for name in names},
@@ -132,6 +138,11 @@ class Benchmark:
         """Every ``pair/pool`` that a teacher is trained for."""
         return list(dict.fromkeys(f"{cell.pair}/{cell.pool}" for cell in self.cells.values()))
 
+    @property
+    def tuned(self) -> dict[str, Cell]:
+        """One cell of every ``pair/regime/method`` whose settings are tuned."""
+        return {cell.tuned: cell for cell in self.cells.values()} if self.trials else {}
+
     def counts(self) -> dict[str, Any]:
         """Count cells, runs and training jobs; list the cells, one row a pair, regime and method."""
         n_blocks = len(blocks(self.seeds))
@@ -153,7 +164,10 @@ class Benchmark:
             "cells": len(self.cells),
             "runs": len(self.cells) * self.seeds,
             "teachers": len(self.teachers) * self.seeds,
-            "jobs": (len(self.cells) + len(self.teachers)) * n_blocks,
+            "trials": len(self.tuned) * self.trials * self.students,
+            "jobs": (len(self.cells) + len(self.teachers)) * n_blocks
+            + len(self.tuned)
+            + (len(self.teachers) if self.trials else 0),
         }
 
 

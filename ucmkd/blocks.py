@@ -6,6 +6,10 @@ BLOCK_SIZE = 10
 """Seeds that one job trains: its start-up costs seconds and would otherwise exceed the training."""
 
 
+TUNING_BLOCK = 100_000
+"""The block whose seeds settings are tuned on; no benchmark is so large that it reports them."""
+
+
 def blocks(seeds: int) -> range:
     """Number the blocks of so many seeds."""
     return range(-(-seeds // BLOCK_SIZE))
@@ -19,6 +23,16 @@ def seeds_of(block: int, seeds: int) -> list[int]:
 def run_folders(cells: Iterable[str], seeds: int) -> list[str]:
     """List the block folders of students; a cell is ``pair/regime/method/variant``."""
     return [f"results/runs/{cell}/block{block}" for cell in cells for block in blocks(seeds)]
+
+
+def tuning_seeds(count: int) -> list[int]:
+    """List the seeds that settings are tuned on."""
+    return [TUNING_BLOCK * BLOCK_SIZE + number for number in range(count)]
+
+
+def tuning_folders(tuned: Iterable[str]) -> list[str]:
+    """List the folders of trials; what is tuned is a ``pair/regime/method``."""
+    return [f"results/tuning/{name}" for name in tuned]
 
 
 def teacher_folders(teachers: Iterable[str], seeds: int) -> list[str]:

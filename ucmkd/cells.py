@@ -77,6 +77,8 @@ class Cell:
         What that teacher was trained on: ``full`` or ``own``, with the shift it is under.
     shift : dict or None
         Fields of the shift that the regime names.
+    own, base : dict
+        Settings that the variant itself sets, which tuning leaves alone; settings without them, resolved.
     """
 
     pair: str
@@ -87,6 +89,13 @@ class Cell:
     settings: dict[str, Any]
     pool: str
     shift: dict[str, Any] | None
+    own: dict[str, Any]
+    base: dict[str, Any]
+
+    @property
+    def tuned(self) -> str:
+        """What its settings are chosen for: ``pair/regime/method``."""
+        return f"{self.pair}/{self.regime}/{self.method}"
 
     @property
     def key(self) -> str:
@@ -121,6 +130,10 @@ def expand(
         known(f"{place}.methods", "method", name, method_names())
     rules = [_regime(name, f"{place}.regimes") for name in grid.get("regimes", [])]
     choices = {method: _variants(method, grid["variants"], config) for method in grid["methods"]}
+    bases = {
+        method: method_settings(method, config["settings"].get(method, {}), f"settings.{method}")
+        for method in grid["methods"]
+    }
     for variant in grid["variants"]:
         if not any(variant in found for found in choices.values()):
             defined = [name for method in choices for name in config["variants"].get(method, {})]
@@ -146,6 +159,8 @@ def expand(
                         settings=values,
                         pool=with_shift(pool, rule.shift) if shift and shift.teacher_inside else pool,
                         shift=plain(shift) if shift else None,
+                        own=dict(config["variants"].get(method, {}).get(variant, {})),
+                        base=bases[method],
                     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from ucmkd.blocks import run_folders, run_keys, teacher_folders
+from ucmkd.blocks import run_folders, run_keys, teacher_folders, tuning_folders
 from ucmkd.errors import ConfigError, UcmkdError
 
 CAPTIONS = Path(__file__).resolve().parents[1] / "workflow" / "report"
@@ -71,6 +71,13 @@ def teacher(**spec: Any) -> None:
     train_teachers(**spec)
 
 
+def tune(**spec: Any) -> None:
+    """Try settings of a method out."""
+    from ucmkd.training import tune
+
+    tune.tune(**spec)
+
+
 def distill(**spec: Any) -> None:
     """Train a block of students."""
     from ucmkd.training import distill
@@ -78,12 +85,16 @@ def distill(**spec: Any) -> None:
     distill.distill(**spec)
 
 
-def summarise(*, cells: list[str], teachers: list[str], seeds: int, folder: str) -> None:
+def summarise(*, cells: list[str], teachers: list[str], tuned: list[str], seeds: int, folder: str) -> None:
     """Gather the records of all runs into tables."""
     from ucmkd.evaluation import summarise
 
     summarise.summarise(
-        run_folders(cells, seeds), teacher_folders(teachers, seeds), run_keys(cells, seeds), folder
+        run_folders(cells, seeds),
+        teacher_folders(teachers, seeds),
+        run_keys(cells, seeds),
+        folder,
+        tuning_folders(tuned),
     )
 
 
@@ -108,11 +119,12 @@ def report(**spec: Any) -> None:
     build_report(captions_folder=CAPTIONS, **spec)
 
 
-def publish(*, cells: list[str], teachers: list[str], seeds: int, **places: Any) -> None:
+def publish(*, cells: list[str], teachers: list[str], tuned: list[str], seeds: int, **places: Any) -> None:
     """Show finished runs in MLflow."""
     from ucmkd.tracking import publish
 
-    publish.publish([*teacher_folders(teachers, seeds), *run_folders(cells, seeds)], **places)
+    blocks = [*teacher_folders(teachers, seeds), *tuning_folders(tuned), *run_folders(cells, seeds)]
+    publish.publish(blocks, **places)
 
 
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR)
@@ -122,7 +134,19 @@ WORKERS = "UCMKD_WORKERS"
 
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__: verb
-    for verb in (fetch, prepare, pair_up, teacher, distill, summarise, figures, data_card, report, publish)
+    for verb in (
+        fetch,
+        prepare,
+        pair_up,
+        teacher,
+        tune,
+        distill,
+        summarise,
+        figures,
+        data_card,
+        report,
+        publish,
+    )
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ucmkd.benchmark import Benchmark
-from ucmkd.blocks import seeds_of
+from ucmkd.blocks import TUNING_BLOCK, seeds_of, tuning_seeds
 from ucmkd.cells import Cell
 from ucmkd.data.regimes import ALONE, SIGN
 from ucmkd.fingerprint import source_digest
@@ -76,7 +76,9 @@ def teacher(benchmark: Benchmark, pair: str, pool: str, block: int) -> Spec:
     return {
         "pair": pair,
         "pool": pool,
-        "seeds": seeds_of(block, benchmark.seeds),
+        "seeds": tuning_seeds(benchmark.students)
+        if block == TUNING_BLOCK
+        else seeds_of(block, benchmark.seeds),
         "pair_folder": f"results/pairs/{pair}/{pool_regime(pool)}",
         "teacher_data": f"results/data/{definition.teacher}",
         "model": {
@@ -94,16 +96,36 @@ def teacher(benchmark: Benchmark, pair: str, pool: str, block: int) -> Spec:
 
 def distill(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
     """Tell ``distill`` which seeds of a cell to train, and on what."""
+    return _student(benchmark, cell, "ucmkd.training.distill", block) | {
+        "variant": cell.variant,
+        "control": cell.control,
+        "tuned": f"results/tuning/{cell.tuned}/best.json" if benchmark.trials else None,
+        "own": cell.own,
+        "seeds": seeds_of(block, benchmark.seeds),
+        "folder": f"results/runs/{cell.key}/block{block}",
+    }
+
+
+def tune(benchmark: Benchmark, name: str) -> Spec:
+    """Tell ``tune`` for which ``pair/regime/method`` to try settings."""
+    cell = benchmark.tuned[name]
+    return _student(benchmark, cell, "ucmkd.training.tune", TUNING_BLOCK) | {
+        "settings": cell.base,
+        "trials": benchmark.trials,
+        "seeds": tuning_seeds(benchmark.students),
+        "folder": f"results/tuning/{name}",
+    }
+
+
+def _student(benchmark: Benchmark, cell: Cell, module: str, block: int) -> Spec:
+    """Say what every job is told that trains students."""
     definition = benchmark.pairs[cell.pair]
     model = definition.models["student"]
     return {
         "pair": cell.pair,
         "regime": cell.regime,
         "method": cell.method,
-        "variant": cell.variant,
-        "control": cell.control,
         "settings": cell.settings,
-        "seeds": seeds_of(block, benchmark.seeds),
         "pair_folder": f"results/pairs/{cell.pair}/{cell.regime}",
         "student_data": f"results/data/{definition.student}",
         "teacher_data": f"results/data/{definition.teacher}",
@@ -118,11 +140,10 @@ def distill(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
         "recipes": definition.recipes,
         "device": benchmark.device,
         "code": source_digest(
-            "ucmkd.training.distill",
+            module,
             f"ucmkd.methods.{cell.method}",
             *(f"ucmkd.models.{one.encoder}" for one in definition.models.values()),
         ),
-        "folder": f"results/runs/{cell.key}/block{block}",
     }
 
 
@@ -166,4 +187,9 @@ def publish(benchmark: Benchmark) -> Spec:
 
 def _runs(benchmark: Benchmark) -> Spec:
     """Name every run in few words: the job lists blocks and seeds itself."""
-    return {"cells": list(benchmark.cells), "teachers": benchmark.teachers, "seeds": benchmark.seeds}
+    return {
+        "cells": list(benchmark.cells),
+        "teachers": benchmark.teachers,
+        "tuned": list(benchmark.tuned),
+        "seeds": benchmark.seeds,
+    }

@@ -15,6 +15,7 @@ from ucmkd import settings
 from ucmkd.errors import ConfigError, DataError
 from ucmkd.models.base import Encoder
 from ucmkd.models.timm import Settings, build
+from ucmkd.training.network import watched
 
 SMALL = (3, 32, 32)
 PUBLISHED = (3, 160, 160)
@@ -95,6 +96,36 @@ class TestInputs:
     def test_that_a_backbone_cannot_take_are_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"'efficientformer_l1' cannot take inputs \(3, 64, 64\)"):
             encoder((3, 64, 64), "efficientformer_l1")
+
+
+class TestMaps:
+    @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_convnext", "vgg11_bn"])
+    def test_are_those_that_timm_extracts(self, name: str) -> None:
+        inner, given = encoder(SMALL, name), noise(2, *SMALL)
+        extractor = timm.create_model(name, features_only=True).eval()
+        wanted = extractor.state_dict()
+        own = {key.replace(".", "_", key.count(".") - 1): value for key, value in inner.state_dict().items()}
+        found = {key.replace(".", "_", key.count(".") - 1): key for key in wanted}
+        extractor.load_state_dict({found[key]: own[f"model_{key}"] for key in found})
+        with watched(inner) as seen:
+            inner(given)
+        maps = extractor(given)
+        assert len(maps) == len(inner.maps) >= 4
+        for name_of_map, expected in zip(inner.maps, maps, strict=True):
+            torch.testing.assert_close(seen[name_of_map], expected)
+
+    @pytest.mark.parametrize("name", ["test_vit", "swin_tiny_patch4_window7_224"])
+    def test_are_none_where_channels_do_not_come_first(self, name: str) -> None:
+        assert encoder((3, 32, 32), name).maps == ()
+
+    def test_of_frames_are_one_a_frame(self) -> None:
+        inner = encoder((3, *SMALL))
+        with watched(inner) as seen:
+            inner(noise(5, 3, *SMALL))
+        assert [seen[name].shape[0] for name in inner.maps] == [15] * len(inner.maps)
+
+    def test_before_the_rectifier_are_not_told(self) -> None:
+        assert encoder(SMALL).preactivations == ()
 
 
 class TestName:

@@ -17,7 +17,7 @@ from tests.toy import STUDENT, TEACHER, ToyPair
 from ucmkd.errors import ConfigError, DataError
 from ucmkd.files import read_json
 from ucmkd.settings import plain
-from ucmkd.training import distill as module
+from ucmkd.training import student as module
 from ucmkd.training.distill import distill
 
 KEYS = {

@@ -16,8 +16,8 @@ from tests.toy import CLASSES, TEACHER, WIDTH, ToyPair
 from ucmkd.errors import DataError, TrainingError
 from ucmkd.files import read_json
 from ucmkd.seeding import seed_for
-from ucmkd.training.distill import shuffled_order
 from ucmkd.training.network import Network, build_network
+from ucmkd.training.student import shuffled_order
 from ucmkd.training.teacher import read_teacher, train_teachers
 
 Damage = Callable[[Path], None]

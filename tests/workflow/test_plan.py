@@ -43,6 +43,18 @@ def test_the_default_benchmark_has_the_jobs_that_check_counts(snakemake, tree):
     assert {rule: done.jobs[rule] for rule in GATHERED} == GATHERED
 
 
+def test_tuning_stands_before_the_runs_that_it_chooses_settings_for(snakemake, tree):
+    (tree / "tuned.yaml").write_text("tuning: {trials: 4}\n")
+    words = ("--configfile", "config/smoke.yaml", "tuned.yaml")
+    done = snakemake(tree, "-n", "smoke", *words)
+    assert done.code == 0, done.output
+    assert done.jobs["tune"] == 7  # one for each pair, regime and method, whatever its variants
+    assert done.jobs["train_teacher"] == 2 * 3
+    run = "results/runs/handwritten_profiles/paired/kd/default/block0/records.json"
+    only = snakemake(tree, "-n", run, *words)
+    assert only.jobs["tune"] == only.jobs["distill"] == 1
+
+
 def test_everything_that_a_cpu_can_do_is_planned(snakemake, tree):
     done = snakemake(tree, "-n", "--configfile", "config/full.yaml")
     full = Benchmark.parse(load([ROOT / "config" / "full.yaml"]))

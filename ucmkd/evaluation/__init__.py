@@ -10,6 +10,7 @@ TABLES = (
     "history",
     "reliability",
     "teachers",
+    "trials",
     "environment",
 )
 """The tables of a summary, each a file of that name in ``results/summary``."""

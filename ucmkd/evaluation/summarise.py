@@ -15,6 +15,7 @@ from ucmkd.evaluation.scores import (
     teachers_table,
 )
 from ucmkd.evaluation.tables import write_table
+from ucmkd.evaluation.trials import trials_table
 
 
 def summarise(
@@ -22,6 +23,7 @@ def summarise(
     teachers: Iterable[str | Path],
     cells: Iterable[str],
     folder: str | Path,
+    tuned: Iterable[str | Path] = (),
 ) -> None:
     """Write every table of ``ucmkd.evaluation.TABLES`` into a folder.
 
@@ -32,6 +34,8 @@ def summarise(
     cells : iterable of str
         Keys of the runs that the configuration asks for, in the order in which tables list them.
     folder : path
+    tuned : iterable of path
+        Folders of trials, where settings were tuned.
 
     Raises
     ------
@@ -40,6 +44,7 @@ def summarise(
     """
     students = read_runs(runs, cells)
     taught_by = read_runs(teachers, students.teachers)
+    write_table(folder, "trials", trials_table(tuned))
     write_table(folder, "history", history_table(students, taught_by))
     write_table(folder, "reliability", reliability_table(students, taught_by))
     write_table(folder, "teachers", teachers_table(taught_by))

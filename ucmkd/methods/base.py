@@ -210,11 +210,15 @@ class Method(Generic[S]):
     needs : Needs
     fallback : str, optional
         The method that stands for this one, on class statistics, where rows do not correspond.
+    tuned : dict
+        Settings that tuning looks for, each between two values on a logarithmic scale; where it is empty,
+        ``weight``, if there is one. The learning rate is always looked for.
     """
 
     label: ClassVar[str]
     needs: ClassVar[Needs] = Needs()
     fallback: ClassVar[str | None] = None
+    tuned: ClassVar[Mapping[str, tuple[float, float]]] = {}
     Settings: ClassVar[type[Any]]
 
     def __init__(self, settings: S) -> None:

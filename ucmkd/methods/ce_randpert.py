@@ -28,6 +28,7 @@ class Method(base.Method[Settings]):
     """Matched cross-entropy at a random-sign perturbation."""
 
     label = "CE (random perturbation)"
+    tuned = {"inner_rate": (1e-6, 1e-2)}
     Settings = Settings
 
     @property

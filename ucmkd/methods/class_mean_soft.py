@@ -8,7 +8,12 @@ from torch import Tensor, nn
 
 from ucmkd.methods import base
 from ucmkd.methods.shared.class_statistics import bank_of, known_classes
-from ucmkd.methods.shared.soft_targets import SoftTargetSettings, class_targets, soft_target_losses
+from ucmkd.methods.shared.soft_targets import (
+    SOFT_TARGET_RANGES,
+    SoftTargetSettings,
+    class_targets,
+    soft_target_losses,
+)
 
 
 class Method(base.Method[SoftTargetSettings]):
@@ -16,6 +21,7 @@ class Method(base.Method[SoftTargetSettings]):
 
     label = "Class-mean soft labels"
     needs = base.Needs(teacher=frozenset({"logits"}), student_labels=True, teacher_labels=True)
+    tuned = SOFT_TARGET_RANGES
     Settings = SoftTargetSettings
 
     def prepare(self, context: base.Context) -> nn.Module | None:

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from ucmkd.methods import base
 from ucmkd.methods.shared.class_statistics import bank_of, known_classes
 from ucmkd.methods.shared.feature_alignment import teacher_rows
-from ucmkd.methods.shared.soft_targets import SoftTargetSettings, class_targets, soft_target_losses
+from ucmkd.methods.shared.soft_targets import (
+    SOFT_TARGET_RANGES,
+    SoftTargetSettings,
+    class_targets,
+    soft_target_losses,
+)
 
 
 class Method(base.Method[SoftTargetSettings]):
@@ -19,6 +24,7 @@ class Method(base.Method[SoftTargetSettings]):
     label = "KD"
     needs = base.Needs(teacher=frozenset({"logits"}), correspondence="class")
     fallback = "class_mean_soft"
+    tuned = SOFT_TARGET_RANGES
     Settings = SoftTargetSettings
 
     def prepare(self, context: base.Context) -> nn.Module | None:

@@ -24,6 +24,7 @@ class Method(base.Method[Settings]):
     """Label smoothing (Szegedy et al., CVPR 2016)."""
 
     label = "Label smoothing"
+    tuned = {"smoothing": (0.01, 0.5)}
     Settings = Settings
 
     def recipe(self, recipes: "Recipes") -> "Recipe":

@@ -27,4 +27,5 @@ class Method(BilevelMethod[Settings]):
     """Tran et al., arXiv:2606.10504, released form."""
 
     label = "UCMKD (released)"
+    tuned = {"inner_rate": (1e-6, 1e-2)}
     Settings = Settings

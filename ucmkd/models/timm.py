@@ -4,11 +4,14 @@
 ``timm.list_models()`` lists them, and "name.tag" chooses among pretrained weights. What torchvision calls
 vit_b_16 is vit_base_patch16_224 here. The sizes of teacher and student are those of the backbones that the
 configuration names.
+
+Convolutional backbones have feature maps, where timm tells the ends of their stages. None of them tells its
+maps before the rectifier: most overwrite those with what the rectifier makes of them.
 """
 
 import difflib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +26,7 @@ from ucmkd.models import base
 
 PLACE = "models: timm"
 WEIGHTS_FILE = "model.safetensors"
+MAPS = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +68,16 @@ class Backbone(base.Encoder):
     width : int
     size : tuple of int
         Height and width that inputs are filled up to with zeros, the mean of standardised inputs.
+    maps : sequence of str
+        Submodules of the model whose outputs are feature maps, from shallow to deep.
     """
 
-    def __init__(self, model: nn.Module, width: int, size: tuple[int, int]) -> None:
+    def __init__(self, model: nn.Module, width: int, size: tuple[int, int], maps: Sequence[str] = ()) -> None:
         super().__init__()
         self.model = model
         self.width = width
         self.size = size
+        self.maps = tuple(f"model.{name}" for name in maps)
 
     def forward(self, inputs: Tensor) -> Tensor:
         frames = inputs.flatten(0, -4) if inputs.ndim > 4 else inputs
@@ -101,7 +108,8 @@ def build(shape: tuple[int, ...], size: base.Size, settings: Settings) -> base.E
             module.fused_attn = settings.fused_attention
     if settings.weights is not None:
         _load(model, settings, shape[-3])
-    return Backbone(model, _width(model, settings.name, (shape[-3], *filled)), filled)
+    width, maps = _probed(model, settings.name, (shape[-3], *filled))
+    return Backbone(model, width, filled, maps)
 
 
 def _backbone(settings: Settings, channels: int, size: tuple[int, int]) -> tuple[nn.Module, tuple[int, int]]:
@@ -160,10 +168,15 @@ def _create(settings: Settings, channels: int, size: tuple[int, int] | None = No
     return model
 
 
-def _width(model: nn.Module, name: str, shape: tuple[int, ...]) -> int:
-    """Find the width of the features of one input, without computing them."""
+def _probed(model: nn.Module, name: str, shape: tuple[int, ...]) -> tuple[int, list[str]]:
+    """Find the width of the features of one input, and the submodules that give feature maps of it.
+
+    Nothing is computed.
+    """
+    probe = deepcopy(model).to("meta").eval()
+    seen = _watched_stages(probe)
     try:
-        features = deepcopy(model).to("meta").eval()(torch.empty(1, *shape, device="meta"))
+        features = probe(torch.empty(1, *shape, device="meta"))
     except (RuntimeError, ValueError, AssertionError) as error:
         raise ConfigError(
             f"{PLACE}: backbone '{name}' cannot take inputs {shape} ({' '.join(str(error).split())}); "
@@ -174,7 +187,26 @@ def _width(model: nn.Module, name: str, shape: tuple[int, ...]) -> int:
             f"{PLACE}: backbone '{name}' gives no vector of features but {tuple(features.shape[1:])}; "
             "choose another backbone"
         )
-    return int(features.shape[1])
+    return int(features.shape[1]), seen
+
+
+def _watched_stages(model: nn.Module) -> list[str]:
+    """Give a list that fills with the stages of a model that say (n, channels, height, width) when it runs."""
+    seen: list[str] = []
+    modules = dict(model.named_modules())
+
+    def watch(name: str, channels: int) -> None:
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4 and output.shape[1] == channels:
+                seen.append(name)
+
+        modules[name].register_forward_hook(keep)
+
+    stages: Iterable[Any] = getattr(model, "feature_info", ())
+    for stage in stages if getattr(model, "output_fmt", "NCHW") == "NCHW" else ():
+        if stage["module"] in modules:
+            watch(stage["module"], stage["num_chs"])
+    return seen
 
 
 def _load(model: nn.Module, settings: Settings, channels: int) -> None:

@@ -20,6 +20,7 @@ from ucmkd.files import write_text
 from ucmkd.report import sections, statements
 from ucmkd.report.captions import read_caption
 from ucmkd.report.cards import cards
+from ucmkd.report.methods import methods
 
 FIRST = (
     "gain",
@@ -34,7 +35,7 @@ FIRST = (
 )
 """The order in which figures are told; others follow by name."""
 
-GRIDS = ("comparisons", "baselines", "other_metrics", "across", "teachers", "costs", "environment")
+GRIDS = ("comparisons", "baselines", "other_metrics", "across", "teachers", "trials", "costs", "environment")
 """Functions of ``ucmkd.report.sections``, each a table of the page."""
 
 _PIXELS_PER_POINT = 2.0
@@ -93,7 +94,7 @@ def build_report(
         gain_text=gain_text,
         digest=digest(config),
         ranks=statements.ranks(tables),
-        grids={name: getattr(sections, name)(tables) for name in GRIDS},
+        grids={name: getattr(sections, name)(tables) for name in GRIDS} | {"methods": methods(tables)},
         cards=cards(data_folders, data_pictures, _pairs(tables, config)),
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
     )

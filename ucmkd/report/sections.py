@@ -1,5 +1,6 @@
 """The tables of the report."""
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -172,6 +173,41 @@ def teachers(tables: Tables) -> Grid:
     return grid
 
 
+def trials(tables: Tables) -> Grid:
+    """List what tuning chose for each method, beside the configuration as it is."""
+    grid = Grid(
+        [
+            Column("Pair"),
+            Column("Regime"),
+            Column("Method"),
+            Column("Trials"),
+            Column("Students", "Of each trial, with seeds that are not reported"),
+            Column("As configured", "Validation accuracy of the first trial, percent"),
+            Column("Chosen", "Validation accuracy of the best trial, percent"),
+            Column("Learning rate", "Of the best trial, as a factor of the recipe's"),
+            Column("Changes", "Settings of the best trial that depart from the configuration"),
+        ]
+    )
+    for _, rows in tables["trials"].groupby(["pair", "regime", "method"], sort=False):
+        best, first = rows[rows.chosen], rows[rows.trial == 0]
+        grid.rows.append(
+            [
+                name(rows.pair.iloc[0]),
+                name(rows.regime.iloc[0]),
+                name(rows.label.iloc[0]),
+                number(rows.trial.nunique(), 0),
+                number(len(first), 0),
+                number(first.val_accuracy.mean(), 1, 100),
+                number(best.val_accuracy.mean(), 1, 100),
+                number(best.rate.iloc[0], 2),
+                name(
+                    ", ".join(f"{key} {value:.3g}" for key, value in json.loads(best.changes.iloc[0]).items())
+                ),
+            ]
+        )
+    return grid
+
+
 def costs(tables: Tables) -> Grid:
     """List the cost ledger of every cell."""
     grid = Grid(
@@ -219,6 +255,10 @@ def environment(tables: Tables) -> Grid:
         tone = "bad" if row.item in mixed else ""
         grid.rows.append([name(row.item), Field(str(row.value), str(row.value), tone), number(row.runs, 0)])
     return grid
+
+
+def _changes(text: str) -> str:
+    return ", ".join(f"{setting} {value:.3g}" for setting, value in json.loads(text).items())
 
 
 def _where(row: Any) -> list[Field]:

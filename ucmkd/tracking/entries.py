@@ -186,7 +186,7 @@ def _curve_points(curve: list[tuple[int, str, float]], started: int, finished: i
 
 def _final_points(record: Mapping[str, Any], finished: int) -> list[Point]:
     scores = record["scores"]
-    final = {f"test/{name}": value for name, value in scores["test"].items()}
+    final = {f"test/{name}": value for name, value in scores.get("test", {}).items()}
     final |= {f"best_val/{name}": value for name, value in scores["val"].items()}
     final |= {f"cost/{name}": value for name, value in record["costs"].items()}
     final["best_epoch"] = record["best_epoch"]

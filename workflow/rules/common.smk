@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT))
 
 from ucmkd import config as configuration, evaluation, specs
 from ucmkd.benchmark import Benchmark
-from ucmkd.blocks import run_folders, teacher_folders
+from ucmkd.blocks import TUNING_BLOCK, run_folders, teacher_folders, tuning_folders
 from ucmkd.data.base import dataset_class
 from ucmkd.data.upstream import MIRROR
 from ucmkd.errors import UcmkdError
@@ -107,8 +107,7 @@ def distill_spec(wildcards):
 def data_of(role):
     """Find the stored dataset that the teacher, or the student, of a pair sees."""
     return lambda wildcards: [
-        f"results/data/{getattr(BENCHMARK.pairs[wildcards.pair], role)}/{file}"
-        for file in PREPARED
+        f"results/data/{getattr(BENCHMARK.pairs[wildcards.pair], role)}/{file}" for file in PREPARED
     ]
 
 
@@ -116,6 +115,23 @@ def pool_of(wildcards):
     """Find the index files that tell a teacher its pool."""
     folder = f"results/pairs/{wildcards.pair}/{specs.pool_regime(wildcards.pool)}"
     return [f"{folder}/{file}" for file in ("student.csv", "teacher.csv", "card.json")]
+
+
+def tune_spec(wildcards):
+    return specs.text(specs.tune(BENCHMARK, f"{wildcards.pair}/{wildcards.regime}/{wildcards.method}"))
+
+
+def tuning_teachers_of(wildcards):
+    """Find the block of teachers that settings are tuned with."""
+    cell = BENCHMARK.tuned[f"{wildcards.pair}/{wildcards.regime}/{wildcards.method}"]
+    folder = f"results/teachers/{cell.pair}/{cell.pool}/block{TUNING_BLOCK}"
+    return [f"{folder}/{file}" for file in ("records.json", "outputs", "models")]
+
+
+def tuned_for(wildcards):
+    """Find the settings that were chosen for a cell, where settings are tuned."""
+    folder = f"results/tuning/{wildcards.pair}/{wildcards.regime}/{wildcards.method}"
+    return [f"{folder}/best.json"] if BENCHMARK.trials else []
 
 
 def teachers_of(wildcards):
@@ -130,4 +146,5 @@ def all_runs():
     folders = teacher_folders(BENCHMARK.teachers, BENCHMARK.seeds) + run_folders(
         BENCHMARK.cells, BENCHMARK.seeds
     )
+    folders += tuning_folders(BENCHMARK.tuned)
     return [f"{folder}/{file}" for folder in folders for file in ("records.json", "history.csv")]

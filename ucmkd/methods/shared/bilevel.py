@@ -84,6 +84,7 @@ class UcmkdMethod(Method[U]):
     """What all forms share: the two alignment losses and what they need of the teacher."""
 
     needs = Needs(teacher=frozenset({"features", "logits", "head"}), student_labels=True, teacher_labels=True)
+    tuned = {"lambda1": (0.01, 10.0), "lambda2": (0.01, 10.0)}
 
     def recipe(self, recipes: "Recipes") -> "Recipe":
         s = self.settings

@@ -9,6 +9,10 @@ from ucmkd.methods.shared.class_statistics import class_mean_logits, class_means
 from ucmkd.methods.shared.divergences import Kind, divergence
 
 
+SOFT_TARGET_RANGES = {"weight": (0.1, 0.99), "temperature": (1.0, 10.0)}
+"""Where tuning looks for the settings below."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SoftTargetSettings:
     """How soft targets are copied.

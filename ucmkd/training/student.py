@@ -1,0 +1,174 @@
+"""One student: everything in a cell that decides its numbers, trained with one seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ucmkd.data.pairing import Pair, read_pair
+from ucmkd.data.prepared import Prepared, read_prepared
+from ucmkd.data.sampling import sampler_for
+from ucmkd.evaluation.metrics import reliability, score
+from ucmkd.methods.base import load_method, method_class
+from ucmkd.seeding import generator_for, seed_for
+from ucmkd.settings import build, plain
+from ucmkd.training.block import SeedResult
+from ucmkd.training.disturbance import disturbance_of
+from ucmkd.training.inputs import Inputs
+from ucmkd.training.network import Network, build_network
+from ucmkd.training.recipe import Recipe, Recipes
+from ucmkd.training.runner import Fitted, LiveTeacher, Runner, Supply, predict
+from ucmkd.training.teacher import CachedTeacher, declared, read_teacher, teacher_network
+
+Control = Literal["real", "shuffled", "random"]
+REFERENCE_ROWS = 128
+"""Validation rows of either side that the alignment of kept weights is measured on."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Both datasets of a pair, and which rows of them a regime uses."""
+
+    learning: Prepared
+    teaching: Prepared
+    split: Pair
+
+    @classmethod
+    def read(cls, student_data: str, teacher_data: str, pair_folder: str) -> "Data":
+        """Open what was stored in these folders."""
+        return cls(read_prepared(student_data), read_prepared(teacher_data), read_pair(pair_folder))
+
+    def hashes(self) -> list[str]:
+        """Name the samples of both sides."""
+        return [self.learning.card["sha256"], self.teaching.card["sha256"]]
+
+
+class Cell:
+    """One cell of the benchmark: a method in a regime of a pair, with its settings."""
+
+    def __init__(
+        self, pair: str, regime: str, method: str, variant: str, control: Control, values: dict[str, Any],
+        model: dict[str, Any], recipes: Mapping[str, Mapping[str, Any]],
+    ) -> None:  # fmt: skip
+        self._names = {"pair": pair, "regime": regime, "method": method, "variant": variant}
+        self._method, self._values, self._model, self._control = method, values, model, control
+        self._recipes = Recipes(
+            student=build(Recipe, recipes["student"], "training.student"),
+            teacher=build(Recipe, recipes["teacher"], "training.teacher"),
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Everything in the cell that decides its numbers."""
+        recipes = {name: plain(getattr(self._recipes, name)) for name in ("student", "teacher")}
+        return self._names | {"settings": self._values, "model": self._model, "control": self._control,
+                              "recipes": recipes}  # fmt: skip
+
+    def train(self, seed: int, *, data: Data, teacher_folder: str, device: str) -> SeedResult:
+        """Train, choose the epoch on validation data, score test data once."""
+        network, fitted, record = self._fit(seed, data, teacher_folder, device)
+        learning, test = data.learning, data.split.student.test
+        disturb = disturbance_of(data.split.shift, "student", learning)
+        said = predict(network, dict(network.named_parameters()), Inputs(learning, test, device, disturb))
+        logits = said.logits.cpu().numpy()
+        record["scores"]["test"] = score(logits, learning.labels[test])
+        record["reliability"] = reliability(logits, learning.labels[test])
+        arrays: dict[str, NDArray[Any]] = {
+            "ids": learning.ids[test], "labels": learning.labels[test], "logits": logits
+        }  # fmt: skip
+        return SeedResult(record, fitted.history, arrays, fitted.state)
+
+    def try_out(self, seed: int, *, data: Data, teacher_folder: str, device: str) -> SeedResult:
+        """Train and score validation data alone: for choosing settings."""
+        _, fitted, record = self._fit(seed, data, teacher_folder, device)
+        return SeedResult(record | {"stage": "trial"}, fitted.history, {}, {})
+
+    def _fit(
+        self, seed: int, data: Data, teacher_folder: str, device: str
+    ) -> tuple[Network, Fitted, dict[str, Any]]:
+        """Train; return the network at its best epoch, how it came about, a record without test scores."""
+        learning, teaching, split = data.learning, data.teaching, data.split
+        method = load_method(self._method, self._values)
+        recipe = method.recipe(self._recipes)
+        cached = read_teacher(teacher_folder, seed, untrained=self._control == "random")
+        rows, disturb = split.student.train, disturbance_of(split.shift, "student", learning)
+        sampler = sampler_for(split, recipe.batch_size, learning.labels, teaching.labels)
+        meeting = split.teacher.train[split.teacher.meets]
+        order = np.arange(len(cached.logits))
+        if self._control == "shuffled":
+            order = shuffled_order(order, meeting, seed)
+        shown, bank, live = cached.reordered(order), None, None
+        if method.needs.teacher:
+            bank = shown.bank(meeting, teaching.labels, device)
+        if method.needs.teacher & {"maps", "live"}:
+            seen = disturbance_of(split.shift, "teacher", teaching)
+            live = LiveTeacher(
+                teacher_network(teacher_folder, cached.record, teaching, untrained=self._control == "random"),
+                Inputs(teaching, order[meeting], device, seen),
+            )
+            live.network.to(device)
+        if bank is not None and live is not None and "live" in method.needs.teacher:
+            bank = replace(bank, network=live.network)
+        labels = np.where(split.student.labelled, learning.labels[rows], -1)
+        supply = Supply(
+            Inputs(learning, rows, device, disturb),
+            torch.from_numpy(labels).to(device),
+            sampler,
+            Inputs(learning, split.student.val, device, disturb),
+            learning.labels[split.student.val],
+            bank,
+            live,
+            _reference(split, cached, device),
+        )
+        network = build_network(
+            self._model["encoder"], "student", tuple(learning.card["shape"]), self._model["width"],
+            len(split.classes), self._model["project"], seed_for(seed, "student", "weights"),
+            self._model["encoder_settings"],
+        )  # fmt: skip
+        fitted = Runner(network, method, recipe, supply, seed=seed, device=device).fit()
+        network.load_state_dict(fitted.state, strict=True)
+        network.to(device)
+        cls = method_class(self._method)
+        record: dict[str, Any] = self._names | {
+            "run_key": "/".join([*self._names.values(), f"seed{seed}"]),
+            "stage": "student",
+            "control": self._control,
+            "label": cls.label,
+            "needs": declared(cls.needs),
+            "fallback": cls.fallback if _falls_back(method.needs.correspondence, split) else None,
+            "settings": plain(method.settings),
+            "recipe": plain(recipe),
+            "model": self._model | {"size": "student"},
+            "scores": {"val": fitted.validation},
+            "reliability": [],
+            "best_epoch": fitted.best_epoch,
+            "costs": fitted.costs,
+            "teacher": {
+                "run_key": cached.record["run_key"],
+                "val_accuracy": cached.record["scores"]["val"]["accuracy"],
+            },
+            "device": device,
+        }
+        return network, fitted, record
+
+
+def shuffled_order(order: NDArray[np.int64], rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Permute these rows of an order, across all classes; what a teacher says of a row stays together."""
+    shuffled = order.copy()
+    shuffled[rows] = generator_for(seed, "shuffled teacher").permutation(order[rows])
+    return shuffled
+
+
+def _falls_back(needed: str, split: Pair) -> bool:
+    return needed != "none" and split.regime.correspondence == "none"
+
+
+def _reference(split: Pair, teacher: CachedTeacher, device: str) -> tuple[NDArray[np.int64], Tensor]:
+    """Choose validation rows of both sides, the same in every run of the pair."""
+    draw = generator_for(0, "reference rows", split.name)
+    positions = np.sort(draw.permutation(len(split.student.val))[:REFERENCE_ROWS])
+    rows = np.sort(draw.permutation(split.teacher.val)[:REFERENCE_ROWS])
+    return positions, torch.from_numpy(teacher.features[rows]).to(device)
