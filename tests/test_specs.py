@@ -14,8 +14,8 @@ from ucmkd.figures.draw import draw_all
 from ucmkd.report.build import build_report
 from ucmkd.tracking.publish import publish
 from ucmkd.training.distill import distill
-from ucmkd.training.tune import tune
 from ucmkd.training.teacher import train_teachers
+from ucmkd.training.tune import tune
 
 PAIR = "handwritten_profiles"
 CONFIG = {

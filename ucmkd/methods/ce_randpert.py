@@ -6,7 +6,7 @@ amount in a random direction, a perturbation of norm :math:`\eta_{in}\sqrt{P}`.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
@@ -28,7 +28,7 @@ class Method(base.Method[Settings]):
     """Matched cross-entropy at a random-sign perturbation."""
 
     label = "CE (random perturbation)"
-    tuned = {"inner_rate": (1e-6, 1e-2)}
+    tuned: ClassVar = {"inner_rate": (1e-6, 1e-2)}
     Settings = Settings
 
     @property

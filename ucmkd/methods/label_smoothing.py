@@ -1,7 +1,7 @@
 """Cross-entropy with smoothed labels: what a soft target is worth that knows nothing."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ucmkd.methods import base
 
@@ -24,7 +24,7 @@ class Method(base.Method[Settings]):
     """Label smoothing (Szegedy et al., CVPR 2016)."""
 
     label = "Label smoothing"
-    tuned = {"smoothing": (0.01, 0.5)}
+    tuned: ClassVar = {"smoothing": (0.01, 0.5)}
     Settings = Settings
 
     def recipe(self, recipes: "Recipes") -> "Recipe":

@@ -8,7 +8,7 @@ and ``ce_randpert`` are its controls. Departure: the plan is constant in the ali
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ucmkd.methods.shared.bilevel import BilevelMethod, BilevelSettings
 from ucmkd.methods.shared.label_alignment import Form
@@ -27,5 +27,5 @@ class Method(BilevelMethod[Settings]):
     """Tran et al., arXiv:2606.10504, released form."""
 
     label = "UCMKD (released)"
-    tuned = {"inner_rate": (1e-6, 1e-2)}
+    tuned: ClassVar = {"inner_rate": (1e-6, 1e-2)}
     Settings = Settings

@@ -191,7 +191,7 @@ def _probed(model: nn.Module, name: str, shape: tuple[int, ...]) -> tuple[int, l
 
 
 def _watched_stages(model: nn.Module) -> list[str]:
-    """Give a list that fills with the stages of a model that say (n, channels, height, width) when it runs."""
+    """Give a list that fills, when a model runs, with its stages that say (n, channels, height, width)."""
     seen: list[str] = []
     modules = dict(model.named_modules())
 

@@ -6,7 +6,7 @@ inner steps do reaches the student except through the place where that gradient 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +84,7 @@ class UcmkdMethod(Method[U]):
     """What all forms share: the two alignment losses and what they need of the teacher."""
 
     needs = Needs(teacher=frozenset({"features", "logits", "head"}), student_labels=True, teacher_labels=True)
-    tuned = {"lambda1": (0.01, 10.0), "lambda2": (0.01, 10.0)}
+    tuned: ClassVar = {"lambda1": (0.01, 10.0), "lambda2": (0.01, 10.0)}
 
     def recipe(self, recipes: "Recipes") -> "Recipe":
         s = self.settings

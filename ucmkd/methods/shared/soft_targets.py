@@ -8,7 +8,6 @@ from ucmkd.methods.base import Batch, Outputs, TeacherBank
 from ucmkd.methods.shared.class_statistics import class_mean_logits, class_means, matched_mean
 from ucmkd.methods.shared.divergences import Kind, divergence
 
-
 SOFT_TARGET_RANGES = {"weight": (0.1, 0.99), "temperature": (1.0, 10.0)}
 """Where tuning looks for the settings below."""
 
