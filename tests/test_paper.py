@@ -134,12 +134,14 @@ def test_every_pair_meets_every_form_control_and_baseline(paper, pair):
               "ucmkd_second_order", "ucmkd_alternate", "ucmkd_sumall"}  # fmt: skip
     assert taught >= {name for name in method_names() if name.startswith("ucmkd_")}
     assert not any(method_class(name).needs.teacher for name in ALONE)
+    peers = {"kd", "rld", "rkd", "dkd", "dist", "fitnet", "review_kd", "norm", "at", "sp", "pkt", "vid",
+             "fd_cmkd"}  # fmt: skip
     expected = {
         "alone": ALONE,
         "alone+marginal": ALONE,
-        "class_cond": taught | {"kd"},
+        "class_cond": taught | peers,
         "disjoint_teacher+marginal": taught,
-        "paired": taught | {"kd"},
+        "paired": taught | peers | {"c2kd", "crd", "mst_distill"},
     }
     for regime, methods in expected.items():
         found = {

@@ -244,7 +244,18 @@ def unlabelled(tmp_path: Path) -> Path:
         (lambda tmp_path: write_images(tmp_path / "p", ("apple", "pear")), "too few are alike"),
         (lambda tmp_path: write_images(tmp_path / "p", CLASSES[:1]), "'cat' is all there is"),
     ],
-    ids=str,
+    ids=[
+        "misspelt dataset",
+        "no such file",
+        "kind without a path",
+        "no such folder",
+        "nothing inside",
+        "images and sounds",
+        "no labels",
+        "unknown ending",
+        "other classes",
+        "one class",
+    ],
 )
 def test_a_source_that_will_not_do_is_refused(root, run, tmp_path, source, message):
     write_images(tmp_path / "photos")
