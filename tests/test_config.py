@@ -38,6 +38,7 @@ SMALL = {
     ],
 }
 PROFILES = ["handwritten_profiles"]
+RESNET = {"name": "resnet18"}
 SPOKEN = ["handwritten_spoken"]
 
 
@@ -199,6 +200,16 @@ WRONG = {
         cells(pairs=PROFILES, regimes=["paired+long_tail"], methods=["kd"]),
         "takes partners away",
         "choose an unpaired regime",
+    ),
+    "no feature maps": (
+        cells(pairs=PROFILES, regimes=["class_cond"], methods=["at"]),
+        "method 'at' reads feature maps of the student, and encoder 'mlp'",
+        "leave the method out",
+    ),
+    "no maps before the rectifier": (
+        changed("models.image", {"encoder": "timm", "teacher": RESNET, "student": RESNET})
+        | {"cells": [{"pairs": SPOKEN, "regimes": ["class_cond"], "methods": ["ofd"]}]},
+        "method 'ofd' reads feature maps before their rectifier of the teacher, and encoder 'timm'",
     ),
     "encoder of a pair": (
         changed("pairs.handwritten_spoken.models", {"student": "mlpp"}),

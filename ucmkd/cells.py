@@ -19,7 +19,13 @@ from ucmkd.data.regimes import (
 )
 from ucmkd.data.shifts import Shift, find_shift, shift_names
 from ucmkd.errors import ConfigError
-from ucmkd.methods.base import load_method, method_class, method_names, refuse_unless_provided
+from ucmkd.methods.base import (
+    Needs,
+    load_method,
+    method_class,
+    method_names,
+    refuse_unless_provided,
+)
 from ucmkd.settings import plain
 
 Control = Literal["real", "shuffled", "random"]
@@ -236,14 +242,28 @@ def _refuse_impossible(place: str, pair: Pair, rule: Regime, method: str) -> Non
         )
     cls = method_class(method)
     for role in ("teacher", "student"):
-        needed = cls.needs.student_maps if role == "student" else "maps" in cls.needs.teacher
-        encoder = pair.models[role].encoder
-        if needed and not getattr(import_module(f"ucmkd.models.{encoder}"), "MAPS", False):
-            raise ConfigError(
-                f"{place}: method '{method}' reads feature maps of the {role}, and encoder '{encoder}' of "
-                f"pair '{pair.name}' has none; leave the method out for this pair"
-            )
+        _refuse_without_maps(place, pair, role, method, cls.needs)
     try:
         refuse_unless_provided(method, cls, rule)
     except ConfigError as error:
         raise ConfigError(str(error).replace("cells", place, 1)) from None
+
+
+def _refuse_without_maps(place: str, pair: Pair, role: str, method: str, needs: Needs) -> None:
+    """Refuse a method that reads feature maps of an encoder that has none."""
+    encoder = pair.models[role].encoder
+    module = import_module(f"ucmkd.models.{encoder}")
+    reads_maps = needs.student_maps if role == "student" else "maps" in needs.teacher
+    lacks = [
+        what
+        for what, needed, flag in (
+            ("feature maps", reads_maps, "MAPS"),
+            ("feature maps before their rectifier", needs.preactivations, "PREACTIVATIONS"),
+        )
+        if needed and not getattr(module, flag, False)
+    ]
+    if lacks:
+        raise ConfigError(
+            f"{place}: method '{method}' reads {lacks[0]} of the {role}, and encoder '{encoder}' of pair "
+            f"'{pair.name}' has none; leave the method out for this pair"
+        )

@@ -32,6 +32,8 @@ class Needs:
         its feature maps; ``live`` hands out the teacher itself, to be run or trained along.
     student_maps : bool
         Whether the student's feature maps are read; its encoder must have some.
+    preactivations : bool
+        Whether maps of both sides are read as they are before their rectifier.
     correspondence : "instance", "class" or "none"
         What a teacher row and the student row beside it must share at least.
     student_labels, teacher_labels : bool
@@ -40,6 +42,7 @@ class Needs:
 
     teacher: frozenset[TeacherPart] = frozenset()
     student_maps: bool = False
+    preactivations: bool = False
     correspondence: Correspondence = "none"
     student_labels: bool = False
     teacher_labels: bool = False

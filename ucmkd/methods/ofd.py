@@ -73,7 +73,9 @@ class Method(base.Method[Settings]):
     """
 
     label = "OFD"
-    needs = base.Needs(teacher=frozenset({"maps"}), student_maps=True, correspondence="instance")
+    needs = base.Needs(
+        teacher=frozenset({"maps"}), student_maps=True, preactivations=True, correspondence="instance"
+    )
     Settings = Settings
 
     def prepare(self, context: base.Context) -> nn.Module | None:

@@ -20,7 +20,8 @@ class Encoder(nn.Module):
         For each map, the submodule whose output is that map before its rectifier.
 
     A file in ``ucmkd/models`` defines a function ``build(shape, size, settings) -> Encoder`` and the class
-    ``Settings`` of what may be set. ``MAPS = True`` says that such encoders have feature maps.
+    ``Settings`` of what may be set. ``MAPS = True`` says that such encoders have feature maps,
+    ``PREACTIVATIONS = True`` that these are also had before their rectifiers.
     """
 
     width: int

@@ -7,7 +7,7 @@ from ucmkd.models import base
 from ucmkd.settings import NoSettings as Settings
 
 CHANNELS = {"student": (8, 16), "teacher": (16, 32, 64)}
-MAPS = True
+MAPS = PREACTIVATIONS = True
 LARGE = 16
 """Inputs with sides of at least so many pixels are halved by the first convolution."""
 
