@@ -291,7 +291,7 @@ def test_a_job_refuses_a_specification_that_is_no_object(capsys, text):
 
 
 def test_a_job_reads_a_specification_from_standard_input(capsys, monkeypatch, tmp_path):
-    spec = {"cells": ["a/b/c/d"], "teachers": [], "seeds": 1, "folder": str(tmp_path)}
+    spec = {"cells": ["a/b/c/d"], "teachers": [], "tuned": [], "seeds": 1, "folder": str(tmp_path)}
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(spec)))
     assert jobs.main(["summarise", "-"]) == 1
     assert "RecordError: results/runs/a/b/c/d/block0/records.json: no such file" in capsys.readouterr().err

@@ -87,7 +87,9 @@ def test_lint_is_silent(snakemake, tree):
     assert "Congratulations, your workflow is in a good condition!" in done.output, done.output
 
 
-@pytest.mark.parametrize(("device", "rules"), [("cpu", set()), ("cuda", {"train_teacher", "distill"})])
+@pytest.mark.parametrize(
+    ("device", "rules"), [("cpu", set()), ("cuda", {"train_teacher", "tune", "distill"})]
+)
 def test_rules_ask_for_a_gpu_only_when_the_configuration_does(monkeypatch, tmp_path, device, rules):
     monkeypatch.setenv("PATH", os.environ["PATH"])  # the workflow adds to both; undone after the test
     monkeypatch.setenv("PYTHONPATH", "")

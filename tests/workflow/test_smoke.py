@@ -91,7 +91,9 @@ def test_the_scores_hold_every_run(finished, benchmark):
 
 def test_figures_report_and_tracking_are_there(finished):
     figures = {path.name for path in (finished / "results/figures").iterdir()}
-    assert figures == {f"{name}.{kind}" for name in figure_names() for kind in ("png", "svg")}
+    assert figures == {"data", *(f"{name}.{kind}" for name in figure_names() for kind in ("png", "svg"))}
+    pictures = {path.stem for path in (finished / "results/figures/data").iterdir()}
+    assert pictures == {"handwritten_digits", "spoken_digits", "digit_profiles"}
     assert (finished / "results/report.html").stat().st_size > 10_000
     published = json.loads((finished / "results/tracking/published.json").read_text())
     assert published["pending"] == []
@@ -106,7 +108,7 @@ def test_every_job_has_a_log_and_a_timing(finished):
     timings = {path.relative_to(finished / "results/timings").with_suffix("")
                for path in finished.glob("results/timings/**/*.tsv")}  # fmt: skip
     assert logs == timings
-    assert len(logs) == 3 + 5 + 3 + 9 + 4
+    assert len(logs) == 3 + 5 + 3 + 9 + 3 + 4
 
 
 def test_a_second_run_has_nothing_to_do_even_after_remarks(snakemake, finished, edited):
