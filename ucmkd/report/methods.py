@@ -1,6 +1,7 @@
 """The methods page of the report: what each method is, consumes and costs, and where it may run."""
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ def methods(tables: Tables) -> Grid:
             [
                 name(first.label),
                 name(method),
-                name(what),
-                name(source),
+                name(_plain(what)),
+                name(_plain(source)),
                 name("" if _blank(first.needs_teacher) else str(first.needs_teacher).replace(" ", ", ")),
                 name(first.needs_correspondence if first.needs_correspondence != "none" else "nothing"),
                 name(_labels(first)),
@@ -75,6 +76,11 @@ def allowed(row: Any) -> list[str]:
         elif not _blank(row.fallback):
             found.append(f"({regime.name})")
     return found
+
+
+def _plain(text: str) -> str:
+    """Drop the marks around formulas and code."""
+    return re.sub(r":\w+:`([^`]*)`", r"\1", text).replace("``", "")
 
 
 def _labels(row: Any) -> str:
