@@ -288,7 +288,8 @@ class TestPickles:
         assert not mark.exists()
 
     def test_the_trap_would_work(self, tmp_path: Path) -> None:
-        pickle.loads(pickle.dumps(Trap(tmp_path / "opened")))  # noqa: S301
+        call, arguments = Trap(tmp_path / "opened").__reduce__()  # what unpickling does, without doing it
+        call(*arguments)
         assert (tmp_path / "opened").exists()
 
 

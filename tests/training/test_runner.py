@@ -20,6 +20,7 @@ from ucmkd.methods.base import Batch, Outputs
 from ucmkd.settings import NoSettings
 from ucmkd.training import runner as runner_module
 from ucmkd.training.network import FunctionalNetwork
+from ucmkd.training.predict import predict
 
 
 class Meddling(base.Method[NoSettings]):
@@ -159,7 +160,7 @@ class TestHistory:
         student = make.network()
         supply = toy.supply()
         positions = np.arange(len(supply.validation_labels))
-        own = runner_module.predict(student, dict(student.named_parameters()), supply.validation).features
+        own = predict(student, dict(student.named_parameters()), supply.validation).features
         away = replace(supply, reference=(positions, own + 10 * torch.eye(make.WIDTH)[0]))
         same = replace(supply, reference=(positions, own))
         measured = [

@@ -15,25 +15,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from ucmkd.data.sampling import Meeting, Sampler
 from ucmkd.errors import ConfigError, TrainingError
 from ucmkd.evaluation.metrics import score
-from ucmkd.methods.base import Batch, Context, Method, Outputs, Parameters, TeacherBank, TeacherRows
+from ucmkd.methods.base import Batch, Context, Method, Parameters, TeacherBank, TeacherRows
 from ucmkd.optimiser import Optimiser, clip
 from ucmkd.seeding import seed_for
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.monitor import Ledger, Monitor
 from ucmkd.training.network import FunctionalNetwork, Network, is_encoder, map_shapes, maps_of, watched
+from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe
 from ucmkd.transport.divergence import transport_loss
 
 log = logging.getLogger(__name__)
-EVALUATION_BATCH = 1024
-EVALUATION_BYTES = 64 * 2**20
-"""Inputs that are scored at once: at most so many, and so many bytes of them."""
 AUXILIARY = "auxiliary."
 PRECISION = {"float32": None, "bfloat16": torch.bfloat16}
 Row = tuple[int, str, float]
@@ -322,20 +319,6 @@ class Runner:
     def _snapshot(self, params: Parameters) -> dict[str, Tensor]:
         state = self._network.state_dict() | params
         return {name: value.detach().clone().cpu() for name, value in state.items()}
-
-
-@torch.no_grad()
-def predict(network: Network, params: Parameters, inputs: Inputs) -> Outputs:
-    """Give features and logits of inputs in evaluation mode; the network's mode is put back afterwards."""
-    training = network.training
-    network.eval()
-    size = min(EVALUATION_BATCH, max(1, EVALUATION_BYTES // inputs.row_bytes))
-    parts: list[Outputs] = [
-        functional_call(network, params, (inputs[np.arange(start, min(start + size, len(inputs)))],))
-        for start in range(0, len(inputs), size)
-    ]
-    network.train(training)
-    return Outputs(torch.cat([p.features for p in parts]), torch.cat([p.logits for p in parts]))
 
 
 def _task_loss(labels: Tensor, smoothing: float, some_hidden: bool) -> Callable[..., Tensor]:

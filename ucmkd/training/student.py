@@ -20,8 +20,9 @@ from ucmkd.training.block import SeedResult
 from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
+from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe, Recipes
-from ucmkd.training.runner import Fitted, LiveTeacher, Runner, Supply, predict
+from ucmkd.training.runner import Fitted, LiveTeacher, Runner, Supply
 from ucmkd.training.teacher import CachedTeacher, declared, read_teacher, teacher_network
 
 Control = Literal["real", "shuffled", "random"]

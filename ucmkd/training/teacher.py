@@ -32,8 +32,9 @@ from ucmkd.training.devices import Device, leased_device
 from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
+from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe
-from ucmkd.training.runner import Runner, Supply, predict
+from ucmkd.training.runner import Runner, Supply
 
 
 def train_teachers(
