@@ -7,8 +7,8 @@ large ones.
 from torch import Tensor, nn
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of, class_means, known_classes, matched_mean
-from ucmkd.methods.shared.divergences import divergence
+from ucmkd.methods.shared.class_pull import ClassPull
+from ucmkd.methods.shared.class_statistics import bank_of
 from ucmkd.methods.shared.term_weight import WeightSettings
 
 
@@ -20,15 +20,12 @@ class Method(base.Method[WeightSettings]):
     Settings = WeightSettings
 
     def prepare(self, context: base.Context) -> nn.Module | None:
-        bank = bank_of(context)
-        self._means = class_means(bank.logits, bank.labels, context.classes)
-        self._known = known_classes(bank, context.classes)
+        self._pull = ClassPull(bank_of(context).logits, bank_of(context), context.classes)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:
-        taught = None if self._known is None else self._known[batch.labels]
-        rows = divergence("mse_logit", student.logits, self._means[batch.labels])
+        distance = self._pull(student.logits, batch.labels)
         return {
             "loss/task": batch.task_loss(student.logits),
-            "loss/distillation": self.settings.weight * matched_mean(rows, taught),
+            "loss/distillation": self.settings.weight * distance,
         }

@@ -6,13 +6,16 @@ from torch import Tensor
 
 from ucmkd.methods import base
 from ucmkd.methods.shared.feature_alignment import AlignmentSettings, feature_alignment
+from ucmkd.methods.shared.term_weight import WeightSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AlignmentSettings):
-    """``weight``: of the transport cost."""
+class Settings(AlignmentSettings, WeightSettings):
+    """How batches are compared, and the ``weight`` of the transport cost."""
 
-    weight: float = 1.0
+    def __post_init__(self) -> None:
+        AlignmentSettings.__post_init__(self)
+        WeightSettings.__post_init__(self)
 
 
 class Method(base.Method[Settings]):
