@@ -1,0 +1,6 @@
+"""The tests. They share the machine with each other, and numpy and torch look here when they are imported."""
+
+import os
+
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")

@@ -13,7 +13,7 @@ from ucmkd.data.regimes import regime_names
 from ucmkd.files import write_json
 from ucmkd.methods.base import method_names
 
-COMMANDS = ("list", "check", "new", "show", "ui", "publish", "bench")
+COMMANDS = ("list", "check", "new", "embed", "show", "ui", "publish", "bench")
 SCORES = {"accuracy": 0.75, "macro_f1": 0.7, "nll": 0.5, "ece": 0.1}
 
 
@@ -291,7 +291,8 @@ def test_a_job_refuses_a_specification_that_is_no_object(capsys, text):
 
 
 def test_a_job_reads_a_specification_from_standard_input(capsys, monkeypatch, tmp_path):
-    spec = {"cells": ["a/b/c/d"], "teachers": [], "tuned": [], "seeds": 1, "folder": str(tmp_path)}
+    spec = {"cells": ["a/b/c/d"], "teachers": [], "tuned": [], "bounded": [], "complementary": {},
+            "piloted": [], "seeds": 1, "folder": str(tmp_path)}  # fmt: skip
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(spec)))
     assert jobs.main(["summarise", "-"]) == 1
     assert "RecordError: results/runs/a/b/c/d/block0/records.json: no such file" in capsys.readouterr().err

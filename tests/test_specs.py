@@ -10,6 +10,11 @@ from ucmkd.benchmark import Benchmark
 from ucmkd.blocks import BLOCK_SIZE
 from ucmkd.config import load, merge
 from ucmkd.data.pairing import pair_up
+from ucmkd.diagnostics.bound import bound
+from ucmkd.diagnostics.cch import cch
+from ucmkd.diagnostics.pilot import pilot
+from ucmkd.diagnostics.simulation import simulate
+from ucmkd.errors import ConfigError
 from ucmkd.figures.draw import draw_all
 from ucmkd.report.build import build_report
 from ucmkd.tracking.publish import publish
@@ -51,6 +56,10 @@ def told(benchmark):
         "teacher": specs.teacher(benchmark, PAIR, "own", 0),
         "tune": specs.tune(parse(tuning={"trials": 3}), f"{PAIR}/disjoint_teacher/kd"),
         "distill": specs.distill(benchmark, cell, 0),
+        "bound": specs.bound(benchmark, cell, 0),
+        "cch": specs.cch(benchmark, PAIR, 0),
+        "pilot": specs.pilot(parse(diagnose=["cch"]), f"{PAIR}/paired/kd", 0),
+        "simulate": specs.simulate(),
         "summarise": specs.summarise(benchmark),
         "figures": specs.figures(),
         "data_card": specs.data_card("digit_profiles"),
@@ -72,6 +81,10 @@ def test_every_verb_is_told_what_its_function_takes(told):
         "teacher": names(train_teachers),
         "tune": names(tune),
         "distill": names(distill),
+        "bound": names(bound),
+        "cch": names(cch),
+        "pilot": names(pilot),
+        "simulate": names(simulate),
         "summarise": names(jobs.summarise),
         "figures": names(draw_all),
         "data_card": names(jobs.data_card),
@@ -127,3 +140,33 @@ def test_a_students_recipe_does_not_train_teachers_again(benchmark):
 def test_methods_have_digests_of_their_own(benchmark):
     digests = {cell.method: specs.distill(benchmark, cell, 0)["code"] for cell in benchmark.cells.values()}
     assert len(set(digests.values())) == len(digests) == 3
+
+
+def test_what_is_diagnosed_is_what_the_configuration_asks_for(benchmark):
+    both = parse(diagnose=["bound", "cch"])
+    assert (benchmark.bounded, benchmark.complementary, benchmark.piloted) == ([], [], {})
+    assert both.bounded == list(both.cells)
+    assert both.complementary == [PAIR]
+    assert set(both.piloted) == {
+        f"{PAIR}/alone/ce",
+        f"{PAIR}/paired/kd",
+        f"{PAIR}/paired/ucmkd_paper",
+    }
+
+
+def test_a_diagnosis_reads_the_teacher_that_the_students_had(benchmark, told):
+    assert told["bound"]["teacher_folder"] == told["distill"]["teacher_folder"]
+    assert told["bound"]["run_folder"] == told["distill"]["folder"]
+    assert told["cch"]["student_folder"] == f"results/runs/{PAIR}/alone/ce/default/block0"
+
+
+def test_a_diagnosis_trains_nobody_again(benchmark):
+    both = parse(diagnose=["bound", "cch"])
+    for key, cell in benchmark.cells.items():
+        assert specs.distill(both, both.cells[key], 0) == specs.distill(benchmark, cell, 0)
+
+
+def test_complementarity_needs_a_student_trained_alone():
+    lacking = [{"pairs": [PAIR], "regimes": ["paired"], "methods": ["kd"]}]
+    with pytest.raises(ConfigError, match=r"diagnose: cch.*'handwritten_profiles'.*add method ce"):
+        parse(diagnose=["cch"], cells=lacking)

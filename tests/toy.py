@@ -174,6 +174,9 @@ class ToyPair:
         bank = self.bank(regime) if needs else None
         if bank is not None and live is not None and "live" in needs:
             bank = replace(bank, network=live.network)
+        if bank is not None and "inputs" in needs:
+            met = self.met(regime)
+            bank = replace(bank, inputs=met[np.arange(len(met))])
         return Supply(
             Inputs(self.student, split.student.train, "cpu"),
             torch.from_numpy(labels),
@@ -186,10 +189,14 @@ class ToyPair:
 
     def live(self, regime: str) -> LiveTeacher:
         """A frozen teacher that has learned nothing, at work."""
-        split, shape = self.split(regime), tuple(self.teacher.card["shape"])
+        shape = tuple(self.teacher.card["shape"])
         made = build_network(self.encoder, "teacher", shape, WIDTH, len(CLASSES), "student", 0)
-        inputs = Inputs(self.teacher, split.teacher.train[split.teacher.meets], "cpu")
-        return LiveTeacher(made.eval().requires_grad_(False), inputs)
+        return LiveTeacher(made.eval().requires_grad_(False), self.met(regime))
+
+    def met(self, regime: str) -> Inputs:
+        """What the teacher would read of the rows that the regime lets students meet."""
+        split = self.split(regime)
+        return Inputs(self.teacher, split.teacher.train[split.teacher.meets], "cpu")
 
     def network(self, *, seed: int = 0) -> Network:
         """Build a student."""

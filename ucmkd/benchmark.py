@@ -10,8 +10,9 @@ from ucmkd.blocks import blocks
 from ucmkd.cells import CONTROLS, DEFAULT, Cell, Model, Pair, expand, known_settings, method_settings
 from ucmkd.config import ROOT, known, no_such
 from ucmkd.data.base import Dataset, dataset_class, load_dataset
-from ucmkd.data.regimes import find_regime
+from ucmkd.data.regimes import ALONE, find_regime
 from ucmkd.data.shifts import Shift, find_shift
+from ucmkd.data.tokens import refuse_other_tokens
 from ucmkd.errors import ConfigError
 from ucmkd.methods.base import method_names
 from ucmkd.settings import build, plain
@@ -19,6 +20,9 @@ from ucmkd.training.network import encoder_settings
 from ucmkd.training.recipe import Recipe
 
 ROLES = ("teacher", "student")
+PILOTED = "paired"
+"""The regime in which pilots are trained: what complementarity speaks of."""
+
 RULES = ROOT / "workflow" / "rules" / "pairs"
 
 
@@ -54,6 +58,8 @@ class Benchmark:
         See ``tuning`` in the configuration.
     mirror : str or None
         A folder of archives.
+    diagnose : tuple of str
+        What is looked at in finished runs, see ``diagnose`` in the configuration.
     datasets : dict
         The source of every dataset in use.
     shifts : dict
@@ -74,6 +80,7 @@ class Benchmark:
     students: int
     tracking_uri: str | None
     mirror: str | None
+    diagnose: tuple[str, ...]
     datasets: dict[str, Source]
     shifts: dict[str, dict[str, Any]]
     pairs: dict[str, Pair]
@@ -95,6 +102,8 @@ class Benchmark:
         for index, grid in enumerate(valid["cells"]):
             cells.update((cell.key, cell) for cell in expand(grid, f"cells[{index}]", pairs, valid))
         used = {cell.pair: pairs[cell.pair] for cell in cells.values()}
+        if "cch" in valid["diagnose"]:
+            _check_students_alone(used, cells)
         for name in used:
             _check_rule(name)
         names = dict.fromkeys(name for pair in used.values() for name in (pair.teacher, pair.student))
@@ -107,6 +116,7 @@ class Benchmark:
             students=valid["tuning"]["students"],
             tracking_uri=valid["tracking"]["uri"],
             mirror=valid["data"]["mirror"],
+            diagnose=tuple(valid["diagnose"]),
             datasets={name: _source(name, valid) for name in names},
             shifts=valid["shifts"],
             pairs=used,
@@ -143,6 +153,27 @@ class Benchmark:
         """One cell of every ``pair/regime/method`` whose settings are tuned."""
         return {cell.tuned: cell for cell in self.cells.values()} if self.trials else {}
 
+    @property
+    def bounded(self) -> list[str]:
+        """Every cell of which the terms of the bound are measured."""
+        return list(self.cells) if "bound" in self.diagnose else []
+
+    @property
+    def complementary(self) -> list[str]:
+        """Every pair of which mutual information is estimated."""
+        return list(self.pairs) if "cch" in self.diagnose else []
+
+    @property
+    def piloted(self) -> dict[str, Cell]:
+        """One cell of every ``pair/regime/method`` that a pilot is trained for: with true pairs, or alone."""
+        if "cch" not in self.diagnose:
+            return {}
+        return {
+            cell.tuned: cell
+            for cell in self.cells.values()
+            if (cell.regime == PILOTED and cell.variant == DEFAULT) or cell.key == student_alone(cell.pair)
+        }
+
     def counts(self) -> dict[str, Any]:
         """Count cells, runs and training jobs; list the cells, one row a pair, regime and method."""
         n_blocks = len(blocks(self.seeds))
@@ -169,6 +200,21 @@ class Benchmark:
             + len(self.tuned)
             + (len(self.teachers) if self.trials else 0),
         }
+
+
+def student_alone(pair: str) -> str:
+    """Name the cell whose students are trained by plain cross-entropy, without any teacher."""
+    return f"{pair}/{ALONE}/ce/{DEFAULT}"
+
+
+def _check_students_alone(pairs: Mapping[str, Pair], cells: Mapping[str, Cell]) -> None:
+    """Refuse to estimate mutual information where nobody trains the student alone."""
+    for name in pairs:
+        if student_alone(name) not in cells:
+            raise ConfigError(
+                f"diagnose: cch compares the teacher of '{name}' with a student trained alone; add method ce "
+                "for this pair under cells"
+            )
 
 
 def _check_names(config: Mapping[str, Any]) -> None:
@@ -227,6 +273,9 @@ def _pair(name: str, config: Mapping[str, Any]) -> Pair:
                 f"models.{dataset.modality}: is missing, and {place}.{role} needs it; known models: "
                 f"{', '.join(discovery.names('ucmkd.models'))}"
             )
+        if dataset.modality == "text":
+            tokenizer = getattr(dataset.settings, "tokenizer", None)
+            refuse_other_tokens(tokenizer, models[role].encoder, models[role].settings, f"{place}.{role}")
         values = {**config["training"][role], **definition["training"].get(role, {})}
         recipes[role] = plain(build(Recipe, values, f"{place}.training.{role}"))
     instances = {dataset.instances for dataset in datasets.values()}

@@ -40,6 +40,31 @@ def teacher_folders(teachers: Iterable[str], seeds: int) -> list[str]:
     return [f"results/teachers/{teacher}/block{block}" for teacher in teachers for block in blocks(seeds)]
 
 
+def bound_files(cells: Iterable[str], seeds: int) -> list[str]:
+    """List what ``bound`` leaves."""
+    return _files("bound", cells, seeds)
+
+
+def cch_files(pairs: Iterable[str], seeds: int) -> list[str]:
+    """List what ``cch`` leaves."""
+    return _files("cch", pairs, seeds)
+
+
+def pilot_folders(piloted: Iterable[str], seeds: int) -> list[str]:
+    """List the block folders of pilots; what is piloted is a ``pair/regime/method``."""
+    return [f"results/diagnostics/pilot/{name}/block{block}" for name in piloted for block in blocks(seeds)]
+
+
+def simulation_files(complementary: Iterable[str]) -> list[str]:
+    """List what ``simulate`` leaves, where mutual information is estimated at all."""
+    return ["results/diagnostics/simulation.json"] if any(complementary) else []
+
+
 def run_keys(cells: Iterable[str], seeds: int) -> list[str]:
     """List the runs of cells, one a seed."""
     return [f"{cell}/seed{seed}" for cell in cells for seed in range(seeds)]
+
+
+def _files(diagnosis: str, names: Iterable[str], seeds: int) -> list[str]:
+    folder = f"results/diagnostics/{diagnosis}"
+    return [f"{folder}/{name}/block{block}.json" for name in names for block in blocks(seeds)]

@@ -1,7 +1,7 @@
 """Pairs and cells, and how a grid of the configuration becomes cells with their settings resolved."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -152,7 +152,7 @@ def expand(
                 raise ConfigError(f"{place}.regimes: is missing, and '{method}' needs a teacher; name some")
             own = dict.fromkeys(alone_in(rule) for rule in rules or [find_regime(ALONE)])
             for rule in own if alone else rules:
-                _refuse_impossible(place, pairs[name], rule, method)
+                _refuse_impossible(place, pairs[name], rule, method, variants)
                 shift = _shift(f"{place}.regimes", pairs[name], rule, config["shifts"])
                 pool = "own" if rule.teacher_pool == "own" and pairs[name].paired else "full"
                 for variant, values in variants.items():
@@ -234,19 +234,37 @@ def known_settings(cls: type[Any], values: Mapping[str, Any], place: str) -> Non
         known(place, "setting", name, [field.name for field in dataclasses.fields(cls)])
 
 
-def _refuse_impossible(place: str, pair: Pair, rule: Regime, method: str) -> None:
+def _refuse_impossible(place: str, pair: Pair, rule: Regime, method: str, variants: Iterable[str]) -> None:
     if rule.paired_data and not pair.paired:
         raise ConfigError(
             f"{place}: regime '{rule.name}' needs paired data, and in pair '{pair.name}' no sample of "
             f"'{pair.teacher}' shows the same instance as one of '{pair.student}'; choose another regime"
         )
     cls = method_class(method)
+    if "inputs" in cls.needs.teacher:
+        _refuse_unreadable(place, pair, method, cls.needs, variants)
     for role in ("teacher", "student"):
         _refuse_without_maps(place, pair, role, method, cls.needs)
     try:
         refuse_unless_provided(method, cls, rule)
     except ConfigError as error:
         raise ConfigError(str(error).replace("cells", place, 1)) from None
+
+
+def _refuse_unreadable(place: str, pair: Pair, method: str, needs: Needs, variants: Iterable[str]) -> None:
+    """Refuse words as embeddings, and the control of a network for a method that takes nothing of one."""
+    if pair.modalities["teacher"] == "text":
+        raise ConfigError(
+            f"{place}: method '{method}' reads the teacher's inputs as embeddings, and '{pair.teacher}' of "
+            f"pair '{pair.name}' holds numbers of words; embed it first, or leave the method out"
+        )
+    for variant in variants:
+        if CONTROLS.get(variant) == "random" and needs.teacher == {"inputs"}:
+            raise ConfigError(
+                f"{place}.variants: '{variant}' means nothing to method '{method}', which reads the "
+                "teacher's inputs and no network of it; use a variant with the setting 'embeddings: noise', "
+                f"such as 'noise_teacher', or list '{method}' in a grid of its own"
+            )
 
 
 def _refuse_without_maps(place: str, pair: Pair, role: str, method: str, needs: Needs) -> None:

@@ -95,6 +95,28 @@ def _parser() -> argparse.ArgumentParser:
         help="training samples of each class that the student has (default: all)",
     )
 
+    command = _command(commands, "embed", _embed, "embed your own images or texts by a local model")
+    command.add_argument(
+        "source", metavar="SOURCE", help="a folder of images, a .csv file with texts, KIND:PATH, or a dataset"
+    )
+    command.add_argument(
+        "--encoder", required=True, help="timm:NAME, torchvision:NAME or transformers:FOLDER"
+    )
+    command.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="a .safetensors file, for timm and torchvision",
+    )
+    command.add_argument("--column", help="of the texts in a table (default: text)")
+    command.add_argument("--out", required=True, metavar="FOLDER", help="for embeddings.npy and labels.csv")
+    command.add_argument(
+        "--length", type=int, default=256, metavar="N", help="tokens kept of a text (default: %(default)s)"
+    )
+    command.add_argument(
+        "--batch", type=int, default=64, metavar="N", help="samples encoded at once (default: %(default)s)"
+    )
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
+
     command = _command(commands, "show", _show, "show the record of a finished run", as_json=True)
     command.add_argument(
         "run",
@@ -169,6 +191,26 @@ def _new(parsed: argparse.Namespace) -> int:
         root=config.ROOT,
         workers=os.cpu_count() or 1,
         say=print,
+    )
+    return 0
+
+
+def _embed(parsed: argparse.Namespace) -> int:
+    from ucmkd.config import load
+    from ucmkd.embedding.embed import embed
+
+    embed(
+        parsed.source,
+        parsed.encoder,
+        parsed.out,
+        config=load(),
+        weights=parsed.weights,
+        column=parsed.column,
+        length=parsed.length,
+        batch=parsed.batch,
+        device=parsed.device,
+        workers=os.cpu_count() or 1,
+        say=lambda words: print(words, file=sys.stderr, flush=True),
     )
     return 0
 

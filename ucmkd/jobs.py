@@ -16,7 +16,16 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from ucmkd.blocks import run_folders, run_keys, teacher_folders, tuning_folders
+from ucmkd.blocks import (
+    bound_files,
+    cch_files,
+    pilot_folders,
+    run_folders,
+    run_keys,
+    simulation_files,
+    teacher_folders,
+    tuning_folders,
+)
 from ucmkd.errors import ConfigError, UcmkdError
 
 CAPTIONS = Path(__file__).resolve().parents[1] / "workflow" / "report"
@@ -85,16 +94,63 @@ def distill(**spec: Any) -> None:
     distill.distill(**spec)
 
 
-def summarise(*, cells: list[str], teachers: list[str], tuned: list[str], seeds: int, folder: str) -> None:
-    """Gather the records of all runs into tables."""
-    from ucmkd.evaluation import summarise
+def bound(**spec: Any) -> None:
+    """Measure the terms of the bound."""
+    from ucmkd.diagnostics import bound
 
+    bound.bound(**spec)
+
+
+def cch(**spec: Any) -> None:
+    """Estimate mutual information."""
+    from ucmkd.diagnostics import cch
+
+    cch.cch(**spec)
+
+
+def pilot(**spec: Any) -> None:
+    """Train a block of students for a tenth of their time."""
+    from ucmkd.diagnostics import pilot
+
+    pilot.pilot(**spec)
+
+
+def simulate(**spec: Any) -> None:
+    """Compare closed forms with simulations."""
+    from ucmkd.diagnostics import simulation
+
+    simulation.simulate(**spec)
+
+
+def summarise(
+    *,
+    cells: list[str],
+    teachers: list[str],
+    tuned: list[str],
+    bounded: list[str],
+    complementary: dict[str, dict[str, str]],
+    piloted: list[str],
+    seeds: int,
+    folder: str,
+) -> None:
+    """Gather the records of all runs, and what was diagnosed of them, into tables."""
+    from ucmkd.evaluation import summarise
+    from ucmkd.evaluation.diagnosed import Diagnosed
+
+    diagnosed = Diagnosed(
+        bound=bound_files(bounded, seeds),
+        cch=cch_files(complementary, seeds),
+        pilots=pilot_folders(piloted, seeds),
+        simulations=simulation_files(complementary),
+        pairs=complementary,
+    )
     summarise.summarise(
         run_folders(cells, seeds),
         teacher_folders(teachers, seeds),
         run_keys(cells, seeds),
         folder,
         tuning_folders(tuned),
+        diagnosed,
     )
 
 
@@ -141,6 +197,10 @@ VERBS: dict[str, Callable[..., None]] = {
         teacher,
         tune,
         distill,
+        bound,
+        cch,
+        pilot,
+        simulate,
         summarise,
         figures,
         data_card,

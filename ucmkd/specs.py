@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ucmkd.benchmark import Benchmark
+from ucmkd.benchmark import Benchmark, student_alone
 from ucmkd.blocks import TUNING_BLOCK, seeds_of, tuning_seeds
-from ucmkd.cells import Cell
+from ucmkd.cells import Cell, Pair
 from ucmkd.data.regimes import ALONE, SIGN
 from ucmkd.fingerprint import source_digest
 
@@ -127,8 +127,7 @@ def _student(benchmark: Benchmark, cell: Cell, module: str, block: int) -> Spec:
         "method": cell.method,
         "settings": cell.settings,
         "pair_folder": f"results/pairs/{cell.pair}/{cell.regime}",
-        "student_data": f"results/data/{definition.student}",
-        "teacher_data": f"results/data/{definition.teacher}",
+        **_data(benchmark, cell.pair),
         "teacher_folder": f"results/teachers/{cell.pair}/{cell.pool}/block{block}",
         "model": {
             "encoder": model.encoder,
@@ -147,9 +146,80 @@ def _student(benchmark: Benchmark, cell: Cell, module: str, block: int) -> Spec:
     }
 
 
+def bound(benchmark: Benchmark, cell: Cell, block: int) -> Spec:
+    """Tell ``bound`` of which students to measure the terms of the bound."""
+    return {
+        "pair": cell.pair,
+        "regime": cell.regime,
+        "method": cell.method,
+        "variant": cell.variant,
+        "seeds": seeds_of(block, benchmark.seeds),
+        "run_folder": f"results/runs/{cell.key}/block{block}",
+        "teacher_folder": f"results/teachers/{cell.pair}/{cell.pool}/block{block}",
+        "pair_folder": f"results/pairs/{cell.pair}/{cell.regime}",
+        **_data(benchmark, cell.pair),
+        "code": _diagnosis_code("bound", benchmark.pairs[cell.pair]),
+        "output": f"results/diagnostics/bound/{cell.key}/block{block}.json",
+    }
+
+
+def cch(benchmark: Benchmark, pair: str, block: int) -> Spec:
+    """Tell ``cch`` between which teachers and students to estimate mutual information."""
+    definition = benchmark.pairs[pair]
+    return {
+        "pair": pair,
+        "seeds": seeds_of(block, benchmark.seeds),
+        "student_folder": f"results/runs/{student_alone(pair)}/block{block}",
+        "teacher_folder": f"results/teachers/{pair}/full/block{block}",
+        "pair_folder": f"results/pairs/{pair}/{ALONE}",
+        **_data(benchmark, pair),
+        "paired": definition.paired,
+        "code": _diagnosis_code("cch", definition),
+        "output": f"results/diagnostics/cch/{pair}/block{block}.json",
+    }
+
+
+def pilot(benchmark: Benchmark, name: str, block: int) -> Spec:
+    """Tell ``pilot`` for which ``pair/regime/method`` to train shortly."""
+    return _student(benchmark, benchmark.piloted[name], "ucmkd.diagnostics.pilot", block) | {
+        "seeds": seeds_of(block, benchmark.seeds),
+        "folder": f"results/diagnostics/pilot/{name}/block{block}",
+    }
+
+
+def simulate() -> Spec:
+    """Tell ``simulate`` where the comparison of closed forms with simulations goes."""
+    return {
+        "seed": 0,
+        "code": source_digest("ucmkd.diagnostics.simulation"),
+        "output": "results/diagnostics/simulation.json",
+    }
+
+
+def _diagnosis_code(diagnosis: str, pair: Pair) -> str:
+    student = pair.models["student"].encoder
+    return source_digest(f"ucmkd.diagnostics.{diagnosis}", f"ucmkd.models.{student}")
+
+
+def _data(benchmark: Benchmark, pair: str) -> Spec:
+    definition = benchmark.pairs[pair]
+    return {
+        "student_data": f"results/data/{definition.student}",
+        "teacher_data": f"results/data/{definition.teacher}",
+    }
+
+
 def summarise(benchmark: Benchmark) -> Spec:
     """Tell ``summarise`` which runs must be there."""
-    return _runs(benchmark) | {"folder": "results/summary"}
+    return _runs(benchmark) | {
+        "bounded": benchmark.bounded,
+        "complementary": {
+            name: {"teacher": benchmark.pairs[name].teacher, "student": benchmark.pairs[name].student}
+            for name in benchmark.complementary
+        },
+        "piloted": list(benchmark.piloted),
+        "folder": "results/summary",
+    }
 
 
 def figures() -> Spec:

@@ -64,7 +64,11 @@ class Case:
         return ((name, self.network(name), inputs(name)) for name in self.modalities)
 
 
-@pytest.fixture(scope="module", params=discovery.names("ucmkd.models"))
+WITHOUT_FOLDER = [name for name in discovery.names("ucmkd.models") if name != "language_model"]
+"""Encoders that need no files; tests of their own show the same of language models."""
+
+
+@pytest.fixture(scope="module", params=WITHOUT_FOLDER)
 def case(request: pytest.FixtureRequest) -> Case:
     return Case(request.param, tuple(name for name in SHAPES if _takes(request.param, name)))
 
@@ -205,7 +209,8 @@ for name, shape in json.loads(sys.argv[1]).items():
     torch.autograd.grad(loss, list(network.parameters()), create_graph=True)
 for name in discovery.names("ucmkd.models"):
     discovery.load("ucmkd.models", name, "Settings")
-heavy = ["torch._dynamo", "torch._inductor", "sympy", "scipy", "timm", "torchvision", "huggingface_hub"]
+heavy = ["torch._dynamo", "torch._inductor", "sympy", "scipy", "timm", "torchvision", "huggingface_hub",
+         "tokenizers", "transformers"]
 print(json.dumps([name for name in heavy if name in sys.modules]))
 """
 

@@ -11,7 +11,7 @@ import pytest
 from tests.toy import ToyPair
 
 HEAVY = ["mlflow", "ot", "pandas", "matplotlib", "seaborn", "sklearn", "scipy", "snakemake", "sympy",
-         "torch._dynamo", "torch._inductor"]  # fmt: skip
+         "tokenizers", "torch._dynamo", "torch._inductor", "transformers"]  # fmt: skip
 
 JOBS = """
 import json, sys

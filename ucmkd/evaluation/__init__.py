@@ -11,6 +11,14 @@ TABLES = (
     "reliability",
     "teachers",
     "trials",
+    "bound",
+    "kappa",
+    "cch",
+    "verdicts",
+    "facts",
+    "selection",
+    "criteria",
+    "simulation",
     "environment",
 )
 """The tables of a summary, each a file of that name in ``results/summary``."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ucmkd.evaluation.across import across_table, ranks_table
 from ucmkd.evaluation.comparisons import ablations_table, comparisons_table
+from ucmkd.evaluation.diagnosed import Diagnosed
 from ucmkd.evaluation.history import history_table
 from ucmkd.evaluation.records import read_runs
 from ucmkd.evaluation.scores import (
@@ -24,6 +25,7 @@ def summarise(
     cells: Iterable[str],
     folder: str | Path,
     tuned: Iterable[str | Path] = (),
+    diagnosed: Diagnosed | None = None,
 ) -> None:
     """Write every table of ``ucmkd.evaluation.TABLES`` into a folder.
 
@@ -36,6 +38,8 @@ def summarise(
     folder : path
     tuned : iterable of path
         Folders of trials, where settings were tuned.
+    diagnosed : Diagnosed, optional
+        What was looked at in finished runs; nothing if left out.
 
     Raises
     ------
@@ -57,4 +61,6 @@ def summarise(
     comparisons = comparisons_table(students)
     write_table(folder, "comparisons", comparisons)
     write_table(folder, "across", across_table(comparisons))
+    for name, table in (diagnosed or Diagnosed()).tables(comparisons):
+        write_table(folder, name, table)
     write_table(folder, "ablations", ablations_table(students))

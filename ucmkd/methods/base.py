@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 Parameters = dict[str, Tensor]
 Outer = Literal["first_order", "second_order", "persist"]
-TeacherPart = Literal["logits", "features", "head", "maps", "live"]
+TeacherPart = Literal["logits", "features", "head", "maps", "live", "inputs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,10 @@ class Needs:
 
     Attributes
     ----------
-    teacher : frozenset of "logits", "features", "head", "maps", "live"
+    teacher : frozenset of "logits", "features", "head", "maps", "live", "inputs"
         Empty for methods that need no teacher at all. ``maps`` runs the frozen teacher on every batch, for
-        its feature maps; ``live`` hands out the teacher itself, to be run or trained along.
+        its feature maps; ``live`` hands out the teacher itself, to be run or trained along; ``inputs`` hands
+        out what the teacher would read, such as the embeddings of a black box, and no network.
     student_maps : bool
         Whether the student's feature maps are read; its encoder must have some.
     preactivations : bool
@@ -85,7 +86,7 @@ class TeacherRows:
     rows : Tensor of int, shape (m,), or None
         Their positions in the bank.
     inputs : Tensor, shape (m, ...), or None
-        Standardised; given to methods that need the teacher live.
+        Standardised; given to methods that need the teacher live, or its inputs.
     maps, preactivations : tuple of Tensor
         As those of :class:`Outputs`; given to methods that need maps.
     """
@@ -149,6 +150,8 @@ class TeacherBank:
     network : Module or None
         The trained teacher itself, frozen and in evaluation mode: inputs to :class:`Outputs`. Given to
         methods that need it live; to train it along, return a copy of it from :meth:`Method.prepare`.
+    inputs : Tensor, shape (m, ...), or None
+        Standardised; given to methods that need the teacher's inputs.
     """
 
     features: Tensor
@@ -156,6 +159,7 @@ class TeacherBank:
     labels: Tensor
     head: Callable[[Tensor], Tensor]
     network: nn.Module | None = None
+    inputs: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,11 @@ class Method(Generic[S]):
     def passes(self) -> int:
         """How many identical passes the batch-normalisation statistics reflect in the outer step."""
         return 1
+
+    @property
+    def own_parameters(self) -> int:
+        """How many weights the method trains by itself, beside those that :meth:`prepare` returns."""
+        return 0
 
     def recipe(self, recipes: "Recipes") -> "Recipe":
         """Choose how the student is trained; the same as every other student unless that is the point."""

@@ -7,12 +7,13 @@ sample-wise distillation gives beyond this is what pairs are worth.
 from torch import Tensor, nn
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of, known_classes
+from ucmkd.methods.shared.class_statistics import bank_of
 from ucmkd.methods.shared.soft_targets import (
     SOFT_TARGET_RANGES,
     SoftTargetSettings,
     class_targets,
     soft_target_losses,
+    taught_classes,
 )
 
 
@@ -27,7 +28,7 @@ class Method(base.Method[SoftTargetSettings]):
     def prepare(self, context: base.Context) -> nn.Module | None:
         bank = bank_of(context)
         self._targets = class_targets(bank, context.classes, self.settings)
-        self._known = known_classes(bank, context.classes)
+        self._known = taught_classes(bank, context.classes, self.settings)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:

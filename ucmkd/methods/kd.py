@@ -8,13 +8,15 @@ row corresponds, the class-mean soft labels themselves stand in, as ``class_mean
 from torch import Tensor, nn
 
 from ucmkd.methods import base
-from ucmkd.methods.shared.class_statistics import bank_of, known_classes
+from ucmkd.methods.shared.class_statistics import bank_of
 from ucmkd.methods.shared.feature_alignment import teacher_rows
 from ucmkd.methods.shared.soft_targets import (
     SOFT_TARGET_RANGES,
     SoftTargetSettings,
+    batch_reliability,
     class_targets,
     soft_target_losses,
+    taught_classes,
 )
 
 
@@ -30,13 +32,15 @@ class Method(base.Method[SoftTargetSettings]):
     def prepare(self, context: base.Context) -> nn.Module | None:
         bank = bank_of(context)
         self._class_targets = class_targets(bank, context.classes, self.settings)
-        self._known = known_classes(bank, context.classes)
+        self._known = taught_classes(bank, context.classes, self.settings)
         return None
 
     def losses(self, student: base.Outputs, batch: base.Batch) -> dict[str, Tensor]:
         teacher = teacher_rows(batch)
         if teacher.matched is not None:
-            return soft_target_losses(student, teacher.logits, teacher.matched, batch, self.settings)
+            s, matched = self.settings, teacher.matched
+            weights = batch_reliability(s.reliability, teacher.logits, teacher.labels, matched)
+            return soft_target_losses(student, teacher.logits, matched, batch, s, weights)
         labels = batch.labels.clamp(min=0)
         matched = batch.labels >= 0 if self._known is None else (batch.labels >= 0) & self._known[labels]
         return soft_target_losses(student, self._class_targets[labels], matched, batch, self.settings)

@@ -17,7 +17,7 @@ from ucmkd.evaluation.headline import accuracy_text, gain_text, headline_results
 from ucmkd.evaluation.tables import Tables, read_tables
 from ucmkd.figures.draw import figure_names
 from ucmkd.files import write_text
-from ucmkd.report import sections, statements
+from ucmkd.report import diagnoses, sections, statements
 from ucmkd.report.captions import read_caption
 from ucmkd.report.cards import cards
 from ucmkd.report.methods import methods
@@ -32,11 +32,32 @@ FIRST = (
     "learning",
     "reliability",
     "ranks",
+    "bound_terms",
+    "bound_regimes",
+    "slack",
+    "kappa",
+    "cch",
+    "selection",
+    "closed_forms",
 )
 """The order in which figures are told; others follow by name."""
 
+DIAGNOSED = {
+    "bound_terms": "bound",
+    "bound_regimes": "bound",
+    "slack": "bound",
+    "kappa": "kappa",
+    "cch": "verdicts",
+    "selection": "criteria",
+    "closed_forms": "simulation",
+}
+"""Figures of a table that is empty unless the configuration asks for the diagnosis: then left out."""
+
 GRIDS = ("comparisons", "baselines", "other_metrics", "across", "teachers", "trials", "costs", "environment")
 """Functions of ``ucmkd.report.sections``, each a table of the page."""
+
+DIAGNOSES = ("bound", "verdicts", "criteria", "selection")
+"""Functions of ``ucmkd.report.diagnoses``, tables that are left out where they are empty."""
 
 _PIXELS_PER_POINT = 2.0
 _PAGE_PIXELS = 1040
@@ -89,12 +110,13 @@ def build_report(
         findings=statements.findings(tables),
         headline=headline_results(tables),
         reference=REFERENCE,
-        figures=_figures(Path(figures_folder), Path(captions_folder)),
+        figures=_figures(_shown(tables), Path(figures_folder), Path(captions_folder)),
         accuracy_text=accuracy_text,
         gain_text=gain_text,
         digest=digest(config),
         ranks=statements.ranks(tables),
         grids={name: getattr(sections, name)(tables) for name in GRIDS} | {"methods": methods(tables)},
+        diagnoses={name: getattr(diagnoses, name)(tables) for name in DIAGNOSES},
         cards=cards(data_folders, data_pictures, _pairs(tables, config)),
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
     )
@@ -112,8 +134,11 @@ def _pairs(tables: Tables, config: Mapping[str, Any]) -> dict[str, Any]:
     return {pair: config["pairs"][pair] for pair in dict.fromkeys(tables["costs"].pair)}
 
 
-def _figures(folder: Path, captions_folder: Path) -> list[dict[str, Any]]:
-    names = figure_names()
+def _shown(tables: Tables) -> list[str]:
+    return [name for name in figure_names() if name not in DIAGNOSED or not tables[DIAGNOSED[name]].empty]
+
+
+def _figures(names: Sequence[str], folder: Path, captions_folder: Path) -> list[dict[str, Any]]:
     ordered = [name for name in FIRST if name in names] + [name for name in names if name not in FIRST]
     return [_figure(folder / f"{name}.svg", read_caption(captions_folder, name)) for name in ordered]
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ucmkd.data.prepared import Prepared, normalisation
 from ucmkd.data.regimes import find_regime
 from ucmkd.data.sampling import Meeting, Sampler
-from ucmkd.methods.base import TeacherBank, load_method, method_names
+from ucmkd.methods.base import TeacherBank, load_method, method_class, method_names
 from ucmkd.seeding import generator_for
 from ucmkd.training.block import make_reproducible
 from ucmkd.training.inputs import Inputs
@@ -38,7 +38,8 @@ def bench_step(
     Parameters
     ----------
     methods : sequence of str
-        All, if empty.
+        All that take cached outputs of a teacher or nothing, if empty: a teacher at work has a price of its
+        own.
     encoder, shape, batch_size
         The student's, and its inputs.
     rounds, steps : int
@@ -51,7 +52,7 @@ def bench_step(
         iterations of one step.
     """
     make_reproducible("cpu")
-    names = ["ce", *(name for name in (methods or method_names()) if name != "ce")]
+    names = ["ce", *(name for name in (methods or _with_cached_teacher()) if name != "ce")]
     supply, meetings = _supply(shape, batch_size)
     runners = {name: _runner(name, encoder, shape, supply) for name in names}
     for runner in runners.values():
@@ -65,6 +66,13 @@ def bench_step(
             **{key: value for key, value in runners[name].ledger().items() if key != "steps"},
         }
         for name in names
+    ]
+
+
+def _with_cached_teacher() -> list[str]:
+    needs = {name: method_class(name).needs for name in method_names()}
+    return [
+        name for name in needs if not (needs[name].teacher & {"live", "maps"} or needs[name].student_maps)
     ]
 
 
@@ -98,7 +106,8 @@ def _supply(shape: tuple[int, ...], batch_size: int) -> tuple[Supply, list[Meeti
     def head(values: Tensor) -> Tensor:
         return F.linear(values, weight)
 
-    bank = TeacherBank(features.float(), head(features.float()), torch.from_numpy(labels), head)
+    bank = TeacherBank(features.float(), head(features.float()), torch.from_numpy(labels), head,
+                       inputs=torch.from_numpy(inputs))  # fmt: skip
     sampler = Sampler(find_regime("class_cond"), batch_size, labels, np.full(count, -1), labels)
     everything = Inputs(data, rows, "cpu")
     supply = Supply(everything, torch.from_numpy(labels), sampler, everything, labels, bank)

@@ -10,7 +10,8 @@ from torch import Tensor
 class Ledger:
     """Passes in units of one batch, summed over all steps.
 
-    A gradient that will itself be differentiated counts twice: once for itself, once for that.
+    A gradient that will itself be differentiated counts twice: once for itself, once for that. Passes of a
+    network that a method puts on top of the teacher count as the teacher's.
     """
 
     steps: int = 0

@@ -175,7 +175,8 @@ class Runner:
         if best is None:
             raise TrainingError("no epoch was evaluated; set evaluations to at least 1")
         costs = self.ledger() | {
-            "aux_parameters": sum(value.numel() for value in self._extra.values()),
+            "aux_parameters": sum(value.numel() for value in self._extra.values())
+            + self._method.own_parameters,
             "parameters": sum(value.numel() for value in self._params.values()),
             "step_seconds": stepping / self._steps,
             "fit_seconds": time.perf_counter() - started,
@@ -223,15 +224,17 @@ class Runner:
             matched = None if meeting.matched is None else torch.from_numpy(meeting.matched).to(self._device)
             bank = supply.bank
             teacher = TeacherRows(bank.features[rows], bank.logits[rows], bank.labels[rows], matched,
-                                  rows.to(self._device), **self._live(meeting.teacher))  # fmt: skip
+                                  rows.to(self._device), **self._taken(meeting.teacher, bank))  # fmt: skip
         task_loss = _task_loss(labels, self._recipe.label_smoothing, self._some_hidden)
         student_rows = torch.from_numpy(meeting.student).to(self._device)
         return Batch(inputs, labels, task_loss, teacher, self._monitor, rate, progress, epoch, student_rows)
 
-    def _live(self, rows: NDArray[np.int64]) -> dict[str, Any]:
-        """Give what only the teacher at work gives: its inputs, or its feature maps, which cost a pass."""
+    def _taken(self, rows: NDArray[np.int64], bank: TeacherBank) -> dict[str, Any]:
+        """Give what few methods ask for: the teacher's inputs, or its feature maps, which cost a pass."""
         source, wanted = self._supply.teacher, self._method.needs.teacher
         found: dict[str, Any] = {}
+        if bank.inputs is not None:
+            found["inputs"] = bank.inputs[torch.from_numpy(rows)]
         if source is not None and "live" in wanted:
             found["inputs"] = source.inputs[rows]
         if source is not None and "maps" in wanted:

@@ -13,7 +13,7 @@ from ucmkd.data.pairing import Pair, read_pair
 from ucmkd.data.prepared import Prepared, read_prepared
 from ucmkd.data.sampling import sampler_for
 from ucmkd.evaluation.metrics import reliability, score
-from ucmkd.methods.base import load_method, method_class
+from ucmkd.methods.base import TeacherBank, TeacherPart, load_method, method_class
 from ucmkd.seeding import generator_for, seed_for
 from ucmkd.settings import build, plain
 from ucmkd.training.block import SeedResult
@@ -101,18 +101,9 @@ class Cell:
         order = np.arange(len(cached.logits))
         if self._control == "shuffled":
             order = shuffled_order(order, meeting, seed)
-        shown, bank, live = cached.reordered(order), None, None
+        bank, live = None, None
         if method.needs.teacher:
-            bank = shown.bank(meeting, teaching.labels, device)
-        if method.needs.teacher & {"maps", "live"}:
-            seen = disturbance_of(split.shift, "teacher", teaching)
-            live = LiveTeacher(
-                teacher_network(teacher_folder, cached.record, teaching, untrained=self._control == "random"),
-                Inputs(teaching, order[meeting], device, seen),
-            )
-            live.network.to(device)
-        if bank is not None and live is not None and "live" in method.needs.teacher:
-            bank = replace(bank, network=live.network)
+            bank, live = self._taught(method.needs.teacher, data, cached, order, teacher_folder, device)
         labels = np.where(split.student.labelled, learning.labels[rows], -1)
         supply = Supply(
             Inputs(learning, rows, device, disturb),
@@ -154,6 +145,26 @@ class Cell:
             "device": device,
         }
         return network, fitted, record
+
+    def _taught(
+        self, wanted: frozenset[TeacherPart], data: Data, cached: CachedTeacher, order: NDArray[np.int64],
+        folder: str, device: str,
+    ) -> tuple[TeacherBank, LiveTeacher | None]:  # fmt: skip
+        """Give what a method takes of a teacher whose rows stand in this order."""
+        teaching, split = data.teaching, data.split
+        rows = split.teacher.train[split.teacher.meets]
+        bank, live = cached.reordered(order).bank(rows, teaching.labels, device), None
+        if wanted & {"inputs", "maps", "live"}:
+            disturb = disturbance_of(split.shift, "teacher", teaching)
+            inputs = Inputs(teaching, order[rows], device, disturb)
+            if "inputs" in wanted:
+                bank = replace(bank, inputs=inputs[np.arange(len(inputs))])
+            if wanted & {"maps", "live"}:
+                untrained = self._control == "random"
+                network = teacher_network(folder, cached.record, teaching, untrained=untrained)
+                live = LiveTeacher(network.to(device), inputs)
+                bank = replace(bank, network=live.network) if "live" in wanted else bank
+        return bank, live
 
 
 def shuffled_order(order: NDArray[np.int64], rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

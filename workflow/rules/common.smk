@@ -9,7 +9,16 @@ sys.path.insert(0, str(ROOT))
 
 from ucmkd import config as configuration, evaluation, specs
 from ucmkd.benchmark import Benchmark
-from ucmkd.blocks import TUNING_BLOCK, run_folders, teacher_folders, tuning_folders
+from ucmkd.blocks import (
+    TUNING_BLOCK,
+    bound_files,
+    cch_files,
+    pilot_folders,
+    run_folders,
+    simulation_files,
+    teacher_folders,
+    tuning_folders,
+)
 from ucmkd.data.base import dataset_class
 from ucmkd.data.upstream import MIRROR
 from ucmkd.errors import UcmkdError
@@ -121,11 +130,16 @@ def tune_spec(wildcards):
     return specs.text(specs.tune(BENCHMARK, f"{wildcards.pair}/{wildcards.regime}/{wildcards.method}"))
 
 
+def teacher_files(teacher, block):
+    """List what is read of a block of teachers; a teacher is ``pair/pool``."""
+    folder = f"results/teachers/{teacher}/block{block}"
+    return [f"{folder}/{file}" for file in ("records.json", "outputs", "models")]
+
+
 def tuning_teachers_of(wildcards):
     """Find the block of teachers that settings are tuned with."""
     cell = BENCHMARK.tuned[f"{wildcards.pair}/{wildcards.regime}/{wildcards.method}"]
-    folder = f"results/teachers/{cell.pair}/{cell.pool}/block{TUNING_BLOCK}"
-    return [f"{folder}/{file}" for file in ("records.json", "outputs", "models")]
+    return teacher_files(f"{cell.pair}/{cell.pool}", TUNING_BLOCK)
 
 
 def tuned_for(wildcards):
@@ -137,8 +151,38 @@ def tuned_for(wildcards):
 def teachers_of(wildcards):
     """Find the block of teachers, one a seed, that a block of students learns from."""
     cell = BENCHMARK.cell(wildcards.pair, wildcards.regime, wildcards.method, wildcards.variant)
-    folder = f"results/teachers/{cell.pair}/{cell.pool}/block{wildcards.block}"
-    return [f"{folder}/{file}" for file in ("records.json", "outputs", "models")]
+    return teacher_files(f"{cell.pair}/{cell.pool}", wildcards.block)
+
+
+def bound_spec(wildcards):
+    cell = BENCHMARK.cell(wildcards.pair, wildcards.regime, wildcards.method, wildcards.variant)
+    return specs.text(specs.bound(BENCHMARK, cell, int(wildcards.block)))
+
+
+def cch_spec(wildcards):
+    return specs.text(specs.cch(BENCHMARK, wildcards.pair, int(wildcards.block)))
+
+
+def pilot_spec(wildcards):
+    name = f"{wildcards.pair}/{wildcards.regime}/{wildcards.method}"
+    return specs.text(specs.pilot(BENCHMARK, name, int(wildcards.block)))
+
+
+def pilot_teachers_of(wildcards):
+    """Find the block of teachers that a block of pilots learns from."""
+    cell = BENCHMARK.piloted[f"{wildcards.pair}/{wildcards.regime}/{wildcards.method}"]
+    return teacher_files(f"{cell.pair}/{cell.pool}", wildcards.block)
+
+
+def diagnosed():
+    """List what is looked at in finished runs."""
+    pilots = pilot_folders(BENCHMARK.piloted, BENCHMARK.seeds)
+    return [
+        *bound_files(BENCHMARK.bounded, BENCHMARK.seeds),
+        *cch_files(BENCHMARK.complementary, BENCHMARK.seeds),
+        *(f"{folder}/records.json" for folder in pilots),
+        *simulation_files(BENCHMARK.complementary),
+    ]
 
 
 def all_runs():

@@ -2,6 +2,7 @@ rule summarise:
     """Gather the records of exactly the runs that the configuration asks for, and compare them."""
     input:
         all_runs(),
+        diagnosed(),
     output:
         TABLES,
     log:

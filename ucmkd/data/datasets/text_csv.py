@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ucmkd.data.base import Samples
+from ucmkd.data.own.files import stamp
 from ucmkd.data.own.labels import rename
-from ucmkd.data.own.settings import at_least
+from ucmkd.data.own.settings import at_least, expanded
 from ucmkd.data.own.table import Table, read_table, table_entries
 from ucmkd.data.own.table_dataset import TableDataset, TableSettings
+from ucmkd.data.tokens import number_tokens, tokenizer_files
 from ucmkd.data.words import number_words
 from ucmkd.errors import DataError
 
@@ -16,10 +21,22 @@ LONGEST = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(TableSettings):
-    """``text``: the column of texts; ``length``: words that are kept of a text."""
+    """How texts become numbers.
+
+    Attributes
+    ----------
+    text : str
+        The column of texts.
+    length : int
+        Words that are kept of a text, or tokens if there is a tokenizer.
+    tokenizer : str, optional
+        The folder of a tokenizer of the transformers library, as the encoder ``language_model`` needs it;
+        None numbers words.
+    """
 
     text: str = "text"
     length: int = 64
+    tokenizer: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -27,11 +44,17 @@ class Settings(TableSettings):
 
 
 class Dataset(TableDataset[Settings]):
-    """Numbers of words (length,), and the raw texts."""
+    """Numbers of words or of tokens (length,), and the raw texts."""
 
     modality = "text"
     title = "Table of texts"
     Settings = Settings
+
+    def stamp(self) -> str:
+        """Change with the sizes and times of the table and of the tokenizer's files."""
+        if self.settings.tokenizer is None:
+            return super().stamp()
+        return stamp(self.place.parent, [self.place, *tokenizer_files(expanded(self.settings.tokenizer))])
 
     def load(self) -> Samples:
         """Read the texts in the order of the lines."""
@@ -43,7 +66,18 @@ class Dataset(TableDataset[Settings]):
         )
         entries, classes, dropped = rename(entries, s, str(table.path))
         kept = [texts[entry.row] for entry in entries]
-        return self.arrange(number_words(kept, length=s.length), entries, classes, dropped, kept)
+        inputs, how = _numbers(kept, s)
+        samples = self.arrange(inputs, entries, classes, dropped, kept)
+        self.quirks += how
+        return samples
+
+
+def _numbers(texts: list[str], s: Settings) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    if s.tokenizer is None:
+        return number_words(texts, length=s.length), ()
+    numbers, cut = number_tokens(texts, s.tokenizer, length=s.length)
+    how = f"Inputs are tokens of the tokenizer of {s.tokenizer}, numbered from 1."
+    return numbers, (how, f"{cut} texts are longer than {s.length} tokens and are cut.") if cut else (how,)
 
 
 def _texts(table: Table, column: str) -> list[str]:

@@ -1,8 +1,9 @@
-"""Numbers of words as inputs: what is a text, and which of its places hold a word."""
+"""Numbers of words or tokens as inputs: what is a text, and which of its places hold a word."""
 
 import torch
 from torch import Tensor
 
+from ucmkd.data.words import BUCKETS
 from ucmkd.errors import ConfigError
 
 
@@ -37,10 +38,40 @@ def words_of(encoder: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
     Raises
     ------
     ConfigError
-        If the inputs are not whole numbers; a row of a table looks like a text until it comes.
+        If the inputs are not whole numbers, or beyond those of words; a row of a table or of tokens looks
+        like a text until it comes.
+    """
+    return numbers_below(
+        BUCKETS,
+        encoder,
+        inputs,
+        "these are tokens: use language_model, or leave tokenizer out of the dataset",
+    )
+
+
+def numbers_below(limit: int, encoder: str, inputs: Tensor, remedy: str) -> tuple[Tensor, Tensor]:
+    """Give numbers of words or tokens as int64, and where there is one, as :func:`words_of` does.
+
+    Parameters
+    ----------
+    limit : int
+        What every number must be below.
+    encoder, remedy : str
+        For the error messages.
+    inputs : Tensor of int, shape (n, words)
+
+    Raises
+    ------
+    ConfigError
+        If the inputs are not whole numbers, or one reaches the limit.
     """
     if inputs.is_floating_point():
         raise ConfigError(f"models: {encoder} takes numbers of words, and these inputs are a table; use mlp")
+    highest = int(inputs.max()) if inputs.numel() else 0
+    if highest >= limit:
+        raise ConfigError(
+            f"models: {encoder} knows numbers up to {limit - 1}, and a text holds {highest}; {remedy}"
+        )
     return inputs.to(torch.int64), inputs != 0
 
 

@@ -1,0 +1,4 @@
+# Pixels of a digit for the teacher, its Zernike moments for the student: paired by nature.
+use rule pair_up as pair_up_mfeat_pix_zer with:
+    wildcard_constraints:
+        pair="mfeat_pix_zer",
