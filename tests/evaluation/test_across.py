@@ -5,6 +5,7 @@ from scipy import stats
 
 from tests.evaluation.synthetic import ALONE, grid, write_benchmark
 from ucmkd.evaluation.across import across_table, ranks_table
+from ucmkd.evaluation.baselines import SIGN
 from ucmkd.evaluation.comparisons import comparisons_table
 from ucmkd.evaluation.records import read_runs
 from ucmkd.evaluation.scores import scores_table
@@ -107,6 +108,26 @@ def test_ranks_cover_the_methods_that_stand_in_every_block(tmp_path):
     assert of_accuracy.n_blocks.unique().tolist() == [6]
     expected = stats.friedmanchisquare(*wide.round(12).to_numpy().T).pvalue
     assert of_accuracy.friedman_p.iloc[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("methods_of_few", "n_blocks", "n_methods"),
+    [(1, 6, 4), (2, 6, 4), (3, 8, 3), (4, 8, 4)],
+    ids=["6 x 4 are more than 8 x 1", "6 x 4 are more than 8 x 2", "as many, so more blocks", "all alike"],
+)
+def test_blocks_with_few_methods_make_way_where_more_scores_are_ranked(methods_of_few, n_blocks, n_methods):
+    metrics = SIGN.keys()
+    rows = [
+        (f"pair{block}", "class_cond", f"m{method}", "default", metric, "test", seed, block + method + seed)
+        for block in range(8)
+        for method in range(4 if block % 4 else methods_of_few)
+        for metric in metrics
+        for seed in range(2)
+    ]
+    columns = ["pair", "regime", "method", "variant", "metric", "split", "seed", "value"]
+    table = ranks_table(pd.DataFrame(rows, columns=columns))
+    assert set(table.n_blocks) == {n_blocks}
+    assert set(table.n_methods) == {n_methods}
 
 
 def test_ranks_take_each_student_once_where_labels_are_hidden(tmp_path):

@@ -126,7 +126,7 @@ def test_the_page_says_when_no_adjusted_p_value_can_be_small(page):
 
 
 def test_ranks_are_explained_with_six_blocks_and_with_fewer(page, tmp_path):
-    assert "methods stand in all 7 blocks" in page
+    assert "methods stand in 7 of 7 blocks" in page
     few = write_report(tmp_path, grid(["a_b"], ["class_cond"], ["kd"]), 2)
     assert "Ranks are not tested: this summary has 1 of the 6 blocks" in few
 

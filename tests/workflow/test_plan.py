@@ -88,7 +88,7 @@ def test_lint_is_silent(snakemake, tree):
 
 
 @pytest.mark.parametrize(
-    ("device", "rules"), [("cpu", set()), ("cuda", {"train_teacher", "tune", "distill"})]
+    ("device", "rules"), [("cpu", set()), ("cuda", {"train_teacher", "tune", "distill", "pilot"})]
 )
 def test_rules_ask_for_a_gpu_only_when_the_configuration_does(monkeypatch, tmp_path, device, rules):
     monkeypatch.setenv("PATH", os.environ["PATH"])  # the workflow adds to both; undone after the test

@@ -5,9 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ucmkd.files import read_json
 from ucmkd.methods.base import method_class, refuse_unless_provided
-from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
+from ucmkd.training.block import SeedResult, make_reproducible, run_block
 from ucmkd.training.devices import Device, leased_device
 from ucmkd.training.student import Cell, Data
 
@@ -61,13 +60,13 @@ def pilot(
     refuse_unless_provided(method, method_class(method), data.split.regime)
     short = {role: shortened(recipe) for role, recipe in recipes.items()}
     cell = Cell(pair, regime, method, "pilot", "real", dict(settings), dict(model), short)
-    teachers = {record["digest"] for record in read_json(f"{teacher_folder}/records.json")}
-    facts = {"cell": cell.facts(), "device": device, "code": code, "data": data.hashes(),
-             "pair": read_json(f"{pair_folder}/card.json"), "teachers": sorted(teachers)}  # fmt: skip
+    digest = cell.digest(
+        data, device=device, code=code, pair_folder=pair_folder, teacher_folder=teacher_folder
+    )
     with leased_device(device) as leased:
         make_reproducible(leased)
         job = partial(_train, cell=cell, data=data, teacher_folder=teacher_folder, device=leased)
-        run_block(folder, seeds, "arrays", digest_of(facts), job)
+        run_block(folder, seeds, "arrays", digest, job)
 
 
 def shortened(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,9 +55,11 @@ def across_table(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranks_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Rank the methods that stand in every block, in each metric; empty with fewer than six blocks.
+    """Rank methods over blocks in which all of them stand, in each metric; empty with fewer than six blocks.
 
-    Methods that meet no teacher have the same scores in every regime of a pair that shows all labels.
+    Blocks with the fewest methods are left out as long as that leaves more scores to rank, since a method
+    that runs with pairs alone cannot stand beside one that never does. Methods that meet no teacher have the
+    same scores in every regime of a pair that shows all labels.
     ``friedman_p`` tests that all rank alike; ``critical_difference`` is Nemenyi's at a level of 0.05.
 
     Parameters
@@ -80,8 +82,16 @@ def ranks_table(scores: pd.DataFrame) -> pd.DataFrame:
     for metric, sign in SIGN.items():
         of_metric = everywhere[everywhere.metric == metric]
         wide = of_metric.pivot(index=["pair", "regime"], columns="method", values="value")
-        tables.append(_ranked(metric, sign * wide.dropna(axis=1)))
+        tables.append(_ranked(metric, sign * _fullest(wide)))
     return pd.concat(tables, ignore_index=True)
+
+
+def _fullest(scores: pd.DataFrame) -> pd.DataFrame:
+    """Choose blocks, and the methods that stand in all of them, so that the table has the most scores."""
+    by_methods = scores.notna().sum(axis=1).sort_values(ascending=False, kind="stable").index
+    counts = range(len(by_methods), BLOCKS_FOR_RANKS - 1, -1)
+    tables = [scores.loc[by_methods[:count]].dropna(axis=1) for count in counts]
+    return max(tables, key=lambda table: table.size)
 
 
 def _ranked(metric: str, scores: pd.DataFrame) -> pd.DataFrame:

@@ -88,9 +88,9 @@ def ranks(tables: Tables) -> str:
         )
     first = of_accuracy.iloc[0]
     return (
-        f"{first.n_methods} methods stand in all {first.n_blocks} blocks. Friedman's test that they rank "
-        f"alike gives p = {first.friedman_p:.2g}; mean ranks closer than {first.critical_difference:.1f} "
-        "are not told apart (Nemenyi)."
+        f"{first.n_methods} methods stand in {first.n_blocks} of {blocks} blocks. Friedman's test that they "
+        f"rank alike gives p = {first.friedman_p:.2g}; mean ranks closer than "
+        f"{first.critical_difference:.1f} are not told apart (Nemenyi)."
     )
 
 

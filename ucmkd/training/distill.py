@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ucmkd.files import read_json
 from ucmkd.methods.base import method_class, refuse_unless_provided
-from ucmkd.training.block import digest_of, make_reproducible, run_block
+from ucmkd.training.block import make_reproducible, run_block
 from ucmkd.training.choice import Choice
 from ucmkd.training.devices import Device, leased_device
 from ucmkd.training.student import Cell, Control, Data
@@ -71,11 +70,10 @@ def distill(
                 chosen.recipes(recipes))  # fmt: skip
     data = Data.read(student_data, teacher_data, pair_folder)
     refuse_unless_provided(method, method_class(method), data.split.regime)
-    teachers = {record["seed"]: record["digest"] for record in read_json(f"{teacher_folder}/records.json")}
-    facts = {"cell": cell.facts(), "device": device, "code": code, "data": data.hashes(),
-             "pair": read_json(f"{pair_folder}/card.json"),
-             "teachers": sorted(set(teachers.values()))}  # fmt: skip
+    digest = cell.digest(
+        data, device=device, code=code, pair_folder=pair_folder, teacher_folder=teacher_folder
+    )
     with leased_device(device) as leased:
         make_reproducible(leased)
         job = partial(cell.train, data=data, teacher_folder=teacher_folder, device=leased)
-        run_block(folder, seeds, "predictions", digest_of(facts), job)
+        run_block(folder, seeds, "predictions", digest, job)

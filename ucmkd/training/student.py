@@ -13,10 +13,11 @@ from ucmkd.data.pairing import Pair, read_pair
 from ucmkd.data.prepared import Prepared, read_prepared
 from ucmkd.data.sampling import sampler_for
 from ucmkd.evaluation.metrics import reliability, score
+from ucmkd.files import read_json
 from ucmkd.methods.base import TeacherBank, TeacherPart, load_method, method_class
 from ucmkd.seeding import generator_for, seed_for
 from ucmkd.settings import build, plain
-from ucmkd.training.block import SeedResult
+from ucmkd.training.block import SeedResult, digest_of
 from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
@@ -67,6 +68,20 @@ class Cell:
         recipes = {name: plain(getattr(self._recipes, name)) for name in ("student", "teacher")}
         return self._names | {"settings": self._values, "model": self._model, "control": self._control,
                               "recipes": recipes}  # fmt: skip
+
+    def digest(self, data: Data, *, device: str, code: str, pair_folder: str, teacher_folder: str) -> str:
+        """Name everything but the seed that the students of the cell depend on."""
+        teachers = {record["digest"] for record in read_json(f"{teacher_folder}/records.json")}
+        return digest_of(
+            {
+                "cell": self.facts(),
+                "device": device,
+                "code": code,
+                "data": data.hashes(),
+                "pair": read_json(f"{pair_folder}/card.json"),
+                "teachers": sorted(teachers),
+            }
+        )
 
     def train(self, seed: int, *, data: Data, teacher_folder: str, device: str) -> SeedResult:
         """Train, choose the epoch on validation data, score test data once."""

@@ -35,6 +35,7 @@ from ucmkd.training.network import Network, build_network
 from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe
 from ucmkd.training.runner import Runner, Supply
+from ucmkd.training.stored import initial_network, stored_network
 
 
 def train_teachers(
@@ -211,17 +212,7 @@ def teacher_network(
     DataError
         If its weights are missing or damaged.
     """
-    model, seed = record["model"], record["seed"]
-    network = build_network(
-        model["encoder"], "teacher", tuple(data.card["shape"]), model["width"], len(data.card["classes"]),
-        "student", seed_for(seed, "teacher", "weights"), model["encoder_settings"],
-    )  # fmt: skip
-    if not untrained:
-        path = Path(folder) / "models" / f"seed{seed}.safetensors"
-        try:
-            network.load_state_dict(load_file(path), strict=True)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise DataError(f"{path}: {error}; delete the block's folder and run again") from None
+    network = initial_network(record, data) if untrained else stored_network(folder, record, data)
     return network.eval().requires_grad_(False)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ucmkd.files import read_json, write_json, write_text
 from ucmkd.methods.base import method_class, refuse_unless_provided
-from ucmkd.training.block import digest_of, make_reproducible, run_block
+from ucmkd.training.block import make_reproducible, run_block
 from ucmkd.training.devices import Device, leased_device
 from ucmkd.training.search import choices
 from ucmkd.training.student import Cell, Data
@@ -63,7 +63,6 @@ def tune(
     """
     data = Data.read(student_data, teacher_data, pair_folder)
     refuse_unless_provided(method, method_class(method), data.split.regime)
-    teachers = {record["seed"]: record["digest"] for record in read_json(f"{teacher_folder}/records.json")}
     records: list[dict[str, Any]] = []
     tried = choices(method, settings, trials)
     with leased_device(device) as leased:
@@ -72,12 +71,12 @@ def tune(
             log.info("trial %d of %d: %s", number + 1, trials, asdict(choice))
             cell = Cell(pair, regime, method, f"trial{number}", "real", choice.settings(settings),
                         dict(model), choice.recipes(recipes))  # fmt: skip
-            facts = {"cell": cell.facts(), "device": device, "code": code, "data": data.hashes(),
-                     "pair": read_json(f"{pair_folder}/card.json"),
-                     "teachers": sorted(set(teachers.values()))}  # fmt: skip
+            digest = cell.digest(
+                data, device=device, code=code, pair_folder=pair_folder, teacher_folder=teacher_folder
+            )
             part = Path(folder) / ".trials" / f"trial{number}"
             job = partial(cell.try_out, data=data, teacher_folder=teacher_folder, device=leased)
-            run_block(part, seeds, "arrays", digest_of(facts), job)
+            run_block(part, seeds, "arrays", digest, job)
             records += [
                 record | {"choice": asdict(choice), "trial": number}
                 for record in read_json(part / "records.json")
