@@ -44,16 +44,26 @@ def draw(tables: Tables) -> Figure:
         legend=[*method_marks(tables, points.method), *_legend()],
         labels=0.4,
     )
+    for panel in panels:
+        _draw_points(panel.axes[0], of_blocks[panel.block], given, _between(points))
+    # Panels of a row share their scale, which fits itself to all points until one of its ends is set.
     bulk = usual_range(points.gain)
     for panel in panels:
-        _draw_points(panel.axes[0], of_blocks[panel.block], given)
         _write_far_below(panel.axes[0], of_blocks[panel.block], given, bulk)
         if panel.first:
             panel.axes[0].set_ylabel(f"Gain over\n{REFERENCE} (points)")
     return figure
 
 
-def _draw_points(axes: Axes, points: pd.DataFrame, given: dict[str, Look]) -> None:
+def _between(points: pd.DataFrame) -> tuple[float, ...]:
+    """Choose the ticks of each octave: also in its middle where there are few octaves."""
+    ratios = points[_RATIOS].to_numpy()
+    return (1, 1.5) if ratios.max() < 4 * ratios.min() else (1,)
+
+
+def _draw_points(
+    axes: Axes, points: pd.DataFrame, given: dict[str, Look], between: tuple[float, ...]
+) -> None:
     axes.grid()
     axes.axhline(0, color="black", lw=0.9, zorder=1)
     for row in each(points):
@@ -63,8 +73,6 @@ def _draw_points(axes: Axes, points: pd.DataFrame, given: dict[str, Look]) -> No
         axes.plot(row.step_ratio_to_ce, row.gain, "|", ms=6, mew=1.2, **style)
         axes.plot(row.passes_ratio_to_ce, row.gain, look.marker, ms=5, mec="white", mew=0.4, **style)
     axes.set_xscale("log", base=2)
-    ratios = points[_RATIOS].to_numpy()
-    between = (1, 1.5) if ratios.max() < 4 * ratios.min() else (1,)
     axes.xaxis.set_major_locator(LogLocator(base=2, subs=between))
     axes.xaxis.set_major_formatter("{x:g}×")
     axes.xaxis.set_minor_locator(NullLocator())
@@ -76,9 +84,17 @@ def _write_far_below(axes: Axes, points: pd.DataFrame, given: dict[str, Look], b
     if far.empty:
         return
     axes.set_ylim(bottom=-1.2 * bulk)
-    for row in each(far):
-        place = row.passes_ratio_to_ce, -1.17 * bulk
-        axes.text(*place, f"{signed(row.gain)} ▾", color=given[row.method].colour, ha="center", fontsize=6.5)
+    for _, rows in far.sort_values("gain").groupby(far.passes_ratio_to_ce.round(1)):
+        for number, row in enumerate(each(rows)):
+            axes.annotate(
+                f"{signed(row.gain)} ▾",
+                (row.passes_ratio_to_ce, -1.2 * bulk),
+                xytext=(0, 2 + 6 * number),
+                textcoords="offset points",
+                color=given[row.method].colour,
+                ha="center",
+                fontsize=6,
+            )
 
 
 def _legend() -> list[Artist]:
