@@ -13,6 +13,10 @@ SHAPES: dict[str, tuple[list[Key], int]] = {
     "default": (default_cells(), 2),
     "one pair, one regime, two seeds": (grid(PAIRS[:1], ["class_cond"], ["kd", "ucmkd_paper"]), 2),
     "many pairs of one regime": (grid(PAIRS, ["class_cond"], ["kd", "class_mean_soft"]), 2),
+    "more methods than can be followed": (
+        grid(PAIRS[:1], ["class_cond"], [f"method_{number}" for number in range(16)]),
+        2,
+    ),
     "four regimes": (
         grid(PAIRS[:1], ["paired", "class_cond_disjoint", "disjoint_teacher", "unlabelled_student"], ["kd"]),
         2,

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ucmkd.evaluation.tables import Tables, of_block
-from ucmkd.figures.shared.legend import GREY, method_labels, method_lines
+from ucmkd.figures.shared.crowd import CROWD, lines_in_a_crowd, looks_in_a_crowd
+from ucmkd.figures.shared.legend import GREY, method_labels
 from ucmkd.figures.shared.panels import by_block, panel_grid
 from ucmkd.figures.style import Look, controls_last, in_style, looks, statement
 
@@ -36,17 +37,22 @@ def draw(tables: Tables) -> Figure:
         controls_last(dict.fromkeys(method for block in row for method in of_blocks[block].method), given)
         for row in rows
     ]
+    in_panel = {
+        block: looks_in_a_crowd(_mean_errors(of_blocks[block], of_block(errors, block)), given)
+        for row in rows
+        for block in row
+    }
     figure, panels = panel_grid(
         rows,
         [[_CURVE, _ROW * (len(names) + 1) + _NAMES] for names in methods],
         axis="",
-        legend=[*method_lines(tables, [method for names in methods for method in names]), *_legend()],
+        legend=[*lines_in_a_crowd(tables, in_panel.values()), *_legend()],
         labels=1.6,
     )
     for panel in panels:
         above, below = panel.axes
         names = methods[panel.row]
-        _draw_curves(above, of_blocks[panel.block], given)
+        _draw_curves(above, of_blocks[panel.block], in_panel[panel.block])
         _draw_errors(below, names, of_block(errors, panel.block), given)
         below.set_yticks(range(len(names)), [labels[method] for method in names])
         if panel.first:
@@ -54,12 +60,17 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
+def _mean_errors(bins: pd.DataFrame, errors: pd.DataFrame) -> pd.Series:
+    return errors.groupby("method").value.mean().reindex(bins.method.unique())
+
+
 def _draw_curves(axes: Axes, bins: pd.DataFrame, given: Mapping[str, Look]) -> None:
     axes.plot([0, 100], [0, 100], color="black", lw=0.7, zorder=1)
     for method, points in bins.groupby("method", sort=False):
         look = given[str(method)]
         style: dict[str, Any] = {"color": look.colour, "ls": look.dashes, "lw": 1.0}
-        axes.plot(100 * points.confidence, 100 * points.accuracy, zorder=1 if look.control else 2, **style)
+        order = 1 if look == CROWD else 2 if look.control else 3
+        axes.plot(100 * points.confidence, 100 * points.accuracy, zorder=order, **style)
     axes.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 50, 100))
     axes.set_xlabel("Confidence (%)")
     axes.grid()

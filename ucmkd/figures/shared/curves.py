@@ -11,7 +11,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
 from ucmkd.evaluation.tables import Tables
-from ucmkd.figures.shared.legend import GREY, method_lines
+from ucmkd.figures.shared.crowd import CROWD, lines_in_a_crowd, looks_in_a_crowd
+from ucmkd.figures.shared.legend import GREY
 from ucmkd.figures.shared.panels import by_block, panel_grid
 from ucmkd.figures.style import Look, looks, statement
 
@@ -60,26 +61,34 @@ def curves_figure(tables: Tables, storeys: Sequence[Curve], nothing: str) -> Fig
     rows, curves = by_block(tables, shown)
     if not rows:
         return statement(nothing)
+    in_panel = {
+        block: looks_in_a_crowd(_at_the_end(of_block, storeys[0]), given)
+        for block, of_block in curves.items()
+    }
     band: list[Artist] = [Patch(color=GREY, alpha=0.2, lw=0, label="± sd over seeds")]
     figure, panels = panel_grid(
         rows,
         [[_HEIGHT] * len(storeys)] * len(rows),
         axis="Epoch",
-        legend=method_lines(tables, shown.method) + (band if shown.n_seeds.max() > 1 else []),
+        legend=lines_in_a_crowd(tables, in_panel.values()) + (band if shown.n_seeds.max() > 1 else []),
         labels=0.4,
+        common_scales=False,
     )
     for panel in panels:
         rows_of_block = curves[panel.block]
         for axes, curve in zip(panel.axes, storeys, strict=True):
-            _draw_curves(axes, rows_of_block[rows_of_block.metric == curve.metric], curve, given)
+            of_curve = rows_of_block[rows_of_block.metric == curve.metric]
+            _draw_curves(axes, of_curve, curve, in_panel[panel.block])
+            _fit_scale(axes, of_curve, curve)
             if panel.first:
                 axes.set_ylabel(curve.name)
-    for number in range(len(rows)):
-        beside = [panel for panel in panels if panel.row == number]
-        of_row = pd.concat([curves[panel.block] for panel in beside])
-        for axes, curve in zip(beside[0].axes, storeys, strict=True):
-            _fit_scale(axes, of_row[of_row.metric == curve.metric], curve)
     return figure
+
+
+def _at_the_end(rows: pd.DataFrame, curve: Curve) -> pd.Series:
+    """Give the last mean of every method that has rows; NaN of those that did not log this curve."""
+    last = rows[rows.metric == curve.metric].sort_values("epoch").groupby("method")["mean"].last()
+    return last.reindex(rows.method.unique())
 
 
 def _draw_curves(axes: Axes, rows: pd.DataFrame, curve: Curve, given: Mapping[str, Look]) -> None:
@@ -87,9 +96,11 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame, curve: Curve, given: Mapping[st
     scale = 100 if curve.percent else 1
     for method, points in rows.groupby("method", sort=False):
         look = given[str(method)]
-        order = 1 if look.control else 2
+        order = 1 if look == CROWD else 2 if look.control else 3
         mean, spread = scale * points["mean"], scale * points.sd.fillna(0)
         axes.plot(points.epoch, mean, color=look.colour, ls=look.dashes, lw=1.1, zorder=order)
+        if look == CROWD:
+            continue
         band = (mean - spread, mean + spread)
         faint = 0.05 if look.control else 0.1
         axes.fill_between(points.epoch, *band, color=look.colour, alpha=faint, lw=0, zorder=order)
@@ -102,7 +113,7 @@ def _fit_scale(axes: Axes, rows: pd.DataFrame, curve: Curve) -> None:
     spread = rows.sd.fillna(0)
     low, high = float(rows["mean"].min()), float((rows["mean"] + spread).max())
     if curve.percent:
-        axes.set_ylim(100 * float(rows["mean"].quantile(0.2)), 100 * high + 0.5)
+        axes.set_ylim(100 * float(rows["mean"].quantile(0.2)), 100 * min(high, 1) + 0.5)
     if curve.log and low > 0:
         axes.set_yscale("log")
         axes.set_ylim(max(0.8 * low, high / _DECADES), 1.1 * high)

@@ -60,10 +60,9 @@ def panel_grid(
     axis: str,
     legend: Sequence[Artist],
     labels: float = 0.0,
+    common_scales: bool = True,
 ) -> tuple[Figure, list[Panel]]:
     """Make a figure with stacked axes for every block, titled with pair and regime.
-
-    Axes of one row and storey share both scales.
 
     Parameters
     ----------
@@ -75,6 +74,8 @@ def panel_grid(
         What the legend below all panels explains.
     labels : float
         Room in inches for names left of the first panel.
+    common_scales : bool
+        Whether axes of one row and storey share both scales.
     """
     columns = max(len(row) for row in rows)
     width = min(PAGE_WIDTH, max(COLUMN_WIDTH, labels + columns * _PANEL_WIDTH))
@@ -87,13 +88,13 @@ def panel_grid(
     top = 0
     for number, (row, of_row) in enumerate(zip(rows, heights, strict=True)):
         for column, block in enumerate(row):
-            first = panels[-column].axes if column else (None,) * len(of_row)
+            first = panels[-column].axes if column and common_scales else (None,) * len(of_row)
             axes = tuple(
                 figure.add_subplot(grid[top + storey, column], sharex=beside, sharey=beside)
                 for storey, beside in enumerate(first)
             )
             for each in axes:
-                each.tick_params(labelleft=column == 0)
+                each.tick_params(labelleft=column == 0 or not common_scales)
             axes[0].set_title(f"{block[0]}\n{block[1]}", linespacing=1.25)
             panels.append(Panel(block, axes, number, column == 0))
         top += len(of_row)
