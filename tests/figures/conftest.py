@@ -17,6 +17,10 @@ SHAPES: dict[str, tuple[list[Key], int]] = {
         grid(PAIRS[:1], ["class_cond"], [f"method_{number}" for number in range(16)]),
         2,
     ),
+    "pairs of two regimes and of one": (
+        grid(PAIRS[:1], ["paired", "class_cond"], ["kd"]) + grid(PAIRS[1:], ["class_cond"], ["kd"]),
+        2,
+    ),
     "four regimes": (
         grid(PAIRS[:1], ["paired", "class_cond_disjoint", "disjoint_teacher", "unlabelled_student"], ["kd"]),
         2,

@@ -33,12 +33,19 @@ class Panel:
 
 
 def block_rows(tables: Tables) -> Rows:
-    """Arrange the blocks of a summary: a row for each pair, or rows of three where pairs have one regime."""
-    rows = [[(pair, regime) for regime in regimes] for pair, regimes in regimes_by_pair(tables).items()]
-    if all(len(row) == 1 for row in rows):
-        blocks = [row[0] for row in rows]
-        rows = [blocks[start : start + _FLOW] for start in range(0, len(blocks), _FLOW)]
+    """Arrange the blocks of a summary: a row for each pair; those of one regime in rows of up to three."""
+    rows: Rows = []
+    for pair, regimes in regimes_by_pair(tables).items():
+        row = [(pair, regime) for regime in regimes]
+        if len(row) == 1 and rows and _has_room(rows[-1]):
+            rows[-1] += row
+        else:
+            rows.append(row)
     return rows
+
+
+def _has_room(row: Sequence[Block]) -> bool:
+    return len({pair for pair, _ in row}) == len(row) < _FLOW
 
 
 def by_block(tables: Tables, table: pd.DataFrame) -> tuple[Rows, dict[Block, pd.DataFrame]]:
