@@ -127,6 +127,26 @@ class TestFile:
         assert facts.pop("teacher_accuracy") > 0.25
         assert set(facts.values()) == {None}
 
+    @pytest.mark.parametrize("limit", ["FEWEST_ROWS", "FEWEST_OF_A_CLASS"])
+    def test_too_few_rows_are_said_to_be_too_few(
+        self,
+        toy: ToyPair,
+        alone: Path,
+        teachers: Path,
+        tmp_path: Path,
+        asked: list[Any],
+        limit: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(estimates, limit, 10**6)
+        told = job(toy, alone, teachers, tmp_path / "block0.json", seeds=[0])
+        assert {row["value"] for row in told["rows"]} == {None}
+        assert {(row["verdict"], row["margin"]) for row in told["verdicts"]} == {("too few rows", None)}
+        assert not asked
+        facts = {fact["name"]: fact["value"] for fact in told["facts"]}
+        assert facts.pop("teacher_accuracy") > 0.25
+        assert set(facts.values()) == {None}
+
     def test_no_test_sample_is_read(
         self, toy: ToyPair, alone: Path, teachers: Path, tmp_path: Path, asked: list[Any]
     ) -> None:

@@ -26,6 +26,7 @@ from ucmkd.evaluation.cch import (
     BETWEEN,
     COMPARED,
     NOT_IDENTIFIABLE,
+    TOO_FEW_ROWS,
     TRUE_PAIRS,
     WITHIN_CLASS,
 )
@@ -49,7 +50,7 @@ PENALTIES = np.logspace(-2, 4, 13)
 Features = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Estimates = dict[tuple[str, str, str], Estimate | None]
-"""By pairing, quantity and estimator; None where the quantity is not identifiable."""
+"""By pairing, quantity and estimator; None where the quantity is not identifiable, or rows are too few."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class Views:
     teacher_labels: Rows
     logits: Features
     paired: bool
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are rows enough to estimate information from."""
+        return all(map(estimates.are_enough, (self.student_labels, self.teacher_labels)))
 
 
 def cch(
@@ -112,7 +118,7 @@ def cch(
     Raises
     ------
     DataError
-        If a file is missing or damaged, or there are too few validation rows for an estimator.
+        If a file is missing or damaged.
     RecordError
         If a student is missing.
     """
@@ -178,14 +184,15 @@ def paired_anew(labels: Rows, pair: str, seed: int) -> Rows:
 def estimate(views: Views, pair: str, seed: int) -> Estimates:
     """Estimate all quantities by all estimators; I(T;S) for true pairs and for rows paired within classes."""
     found: Estimates = {}
+    identifiable = views.paired and views.enough
     for pairing in (TRUE_PAIRS, WITHIN_CLASS):
         order = np.arange(len(views.teacher))
-        if pairing == WITHIN_CLASS and views.paired:
+        if pairing == WITHIN_CLASS and identifiable:
             order = paired_anew(views.student_labels, pair, seed)
         for name in estimates.BETWEEN:
             found[pairing, BETWEEN, name] = (
                 estimates.information_between(views.teacher[order], views.student, name, seed=seed)
-                if views.paired
+                if identifiable
                 else None
             )
     for quantity, features, labels in (
@@ -193,8 +200,11 @@ def estimate(views: Views, pair: str, seed: int) -> Estimates:
         (ABOUT_TEACHER, views.teacher, views.teacher_labels),
     ):
         for name in estimates.ABOUT_LABELS:
-            said = estimates.information_about_labels(features, labels, name, seed=seed)
-            found[TRUE_PAIRS, quantity, name] = said
+            found[TRUE_PAIRS, quantity, name] = (
+                estimates.information_about_labels(features, labels, name, seed=seed)
+                if views.enough
+                else None
+            )
     return found
 
 
@@ -204,7 +214,8 @@ def verdicts_of(found: Estimates) -> list[dict[str, Any]]:
     for pairing in (TRUE_PAIRS, WITHIN_CLASS):
         for between, about in COMPARED:
             shared, known = found[pairing, BETWEEN, between], found[TRUE_PAIRS, ABOUT_STUDENT, about]
-            said: dict[str, Any] = {"margin": None, "verdict": NOT_IDENTIFIABLE}
+            nothing = TOO_FEW_ROWS if known is None else NOT_IDENTIFIABLE
+            said: dict[str, Any] = {"margin": None, "verdict": nothing}
             if shared is not None and known is not None:
                 said = {"margin": margin(shared, known), "verdict": verdict(shared, known)}
             rows.append({"pairing": pairing, "between": between, "about": about, **said})
@@ -212,14 +223,14 @@ def verdicts_of(found: Estimates) -> list[dict[str, Any]]:
 
 
 def facts_of(views: Views, n_train: int, seed: int) -> dict[str, float | None]:
-    """Give what other criteria say of the teacher; None where that needs pairs and there are none.
+    """Give what other criteria say of the teacher; None where that needs pairs, or rows, that there are not.
 
     ``gaussian_u_star`` and ``gaussian_gain`` are the best weight of the teacher in least squares, and what it
     takes off the risk, were everything linear and Gaussian: from principal components of the student's
     features to one-hot labels, the teacher's softmax outputs beside them. For ``mfh_gamma`` see
     :func:`shared_share`.
     """
-    if not views.paired:
+    if not (views.paired and views.enough):
         return dict.fromkeys(("gaussian_u_star", "gaussian_gain", "mfh_gamma"))
     one_hot = np.eye(views.logits.shape[1])[views.student_labels]
     most = min(COMPONENTS, len(one_hot) // 2 - 1, n_train - 3)

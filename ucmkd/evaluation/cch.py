@@ -25,6 +25,9 @@ MAIN = COMPARED[0]
 NOT_IDENTIFIABLE = "not identifiable"
 """The verdict where nothing pairs the samples: then their joint distribution can be any."""
 
+TOO_FEW_ROWS = "too few rows"
+"""The verdict where the validation split is too small for the estimators."""
+
 CCH = ("pair", "seed", "pairing", "quantity", "estimator", "value", "low", "high", "cap")
 VERDICTS = ("pair", "seed", "pairing", "between", "about", "main", "margin", "verdict")
 FACTS = ("pair", "seed", "name", "value")
@@ -33,7 +36,7 @@ Row = tuple[Any, ...]
 
 
 def cch_table(files: Iterable[str | Path]) -> pd.DataFrame:
-    """List every estimate of mutual information, in nats, one a row; empty where it is not identifiable.
+    """List every estimate of mutual information, in nats, one a row; empty where there is none.
 
     What is about labels does not depend on the pairing and stands once, under ``true``.
 

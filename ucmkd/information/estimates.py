@@ -113,6 +113,18 @@ def information_about_labels(a: ArrayLike, labels: ArrayLike, estimator: str, *,
     return probe(features, classes, seed=seed)
 
 
+def are_enough(labels: ArrayLike) -> bool:
+    """Say whether there are rows enough, of every class and in all, for estimates from them.
+
+    Raises
+    ------
+    DataError
+        If ``labels`` are not a non-empty list of integers.
+    """
+    counts = np.unique(_labels(labels), return_counts=True)[1]
+    return int(counts.sum()) >= FEWEST_ROWS and len(counts) > 1 and int(counts.min()) >= FEWEST_OF_A_CLASS
+
+
 def label_entropy(labels: ArrayLike) -> float:
     """Give the entropy of the shares of the classes among ``labels`` (n,), in nats.
 
