@@ -8,7 +8,7 @@ from tests.evaluation.synthetic import default_cells, grid, write_benchmark
 from ucmkd.errors import RecordError
 from ucmkd.evaluation.summarise import summarise
 from ucmkd.figures.draw import figure_names
-from ucmkd.report.build import DIAGNOSED, build_report, digest
+from ucmkd.report.build import ON_REQUEST, build_report, digest
 from ucmkd.report.captions import read_caption
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
@@ -87,14 +87,14 @@ def test_the_page_is_well_formed_and_its_links_lead_somewhere(page):
 
 
 def test_every_figure_of_runs_stands_with_its_caption(page):
-    for name in set(figure_names()) - DIAGNOSED.keys():
+    for name in set(figure_names()) - ON_REQUEST.keys():
         assert f'id="figure-{name}"' in page
         assert read_caption(CAPTIONS, name)[0] in page
 
 
 def test_nothing_is_said_of_what_was_not_diagnosed(page):
-    assert set(figure_names()) > DIAGNOSED.keys()
-    for name in (*(f"figure-{name}" for name in DIAGNOSED), "diagnoses"):
+    assert set(figure_names()) > ON_REQUEST.keys()
+    for name in (*(f"figure-{name}" for name in ON_REQUEST), "diagnoses"):
         assert f'id="{name}"' not in page
 
 

@@ -32,6 +32,7 @@ FIRST = (
     "learning",
     "reliability",
     "ranks",
+    "tuning",
     "bound_terms",
     "bound_regimes",
     "slack",
@@ -42,7 +43,8 @@ FIRST = (
 )
 """The order in which figures are told; others follow by name."""
 
-DIAGNOSED = {
+ON_REQUEST = {
+    "tuning": "trials",
     "bound_terms": "bound",
     "bound_regimes": "bound",
     "slack": "bound",
@@ -51,7 +53,7 @@ DIAGNOSED = {
     "selection": "criteria",
     "closed_forms": "simulation",
 }
-"""Figures of a table that is empty unless the configuration asks for the diagnosis: then left out."""
+"""Figures of a table that is empty unless the configuration asks for what it holds: then left out."""
 
 GRIDS = ("comparisons", "baselines", "other_metrics", "across", "teachers", "trials", "costs", "environment")
 """Functions of ``ucmkd.report.sections``, each a table of the page."""
@@ -135,7 +137,7 @@ def _pairs(tables: Tables, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(tables: Tables) -> list[str]:
-    return [name for name in figure_names() if name not in DIAGNOSED or not tables[DIAGNOSED[name]].empty]
+    return [name for name in figure_names() if name not in ON_REQUEST or not tables[ON_REQUEST[name]].empty]
 
 
 def _figures(names: Sequence[str], folder: Path, captions_folder: Path) -> list[dict[str, Any]]:
