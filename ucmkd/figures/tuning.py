@@ -21,7 +21,7 @@ _LEAST_RANGE = 2.0
 
 @in_style
 def draw(tables: Tables) -> Figure:
-    """Draw a panel a block and a row a method: the validation accuracy of each trial, as a mean of students."""
+    """Draw a panel a block and a row a method, with the validation accuracy of every trial, a mean of students."""
     trials = tables["trials"]
     if trials.empty:
         return statement("Nothing was tuned: tuning.trials of the configuration is 0.")

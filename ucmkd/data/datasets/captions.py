@@ -196,9 +196,9 @@ class Dataset(base.Dataset[Settings]):
         "The generator reads the text alone; that it knows which words belong to one place is what a large "
         "one would bring.",
         "One caption in four names another place, too, and says that it is not there.",
-        "Its difficulty was set by looking: captions were made harder until a small student alone left room on "
-        "test rows, and the generator noisier after a teacher scored above 99 %. It still scores near it, so a "
-        "gain here shows that a mechanism works, not what it is worth.",
+        "Its difficulty was set by looking: captions were made harder until a small student alone left room "
+        "on test rows, and the generator noisier after a teacher scored above 99 %. It still scores near "
+        "that, so a gain here shows that a mechanism works, not what it is worth.",
     )
     instances = "captions"
     grouped = True
