@@ -21,7 +21,7 @@ _LEAST_RANGE = 2.0
 
 @in_style
 def draw(tables: Tables) -> Figure:
-    """Draw a panel a block and a row a method, with the validation accuracy of every trial, a mean of students."""
+    """Draw a panel a block, a row a method: validation accuracy of every trial, as a mean of its students."""
     trials = tables["trials"]
     if trials.empty:
         return statement("Nothing was tuned: tuning.trials of the configuration is 0.")
