@@ -211,6 +211,12 @@ WRONG = {
         | {"cells": [{"pairs": SPOKEN, "regimes": ["class_cond"], "methods": ["ofd"]}]},
         "method 'ofd' reads feature maps before their rectifier of the teacher, and encoder 'timm'",
     ),
+    "no head on what is aligned": (
+        changed("embedding.project", "side")
+        | {"cells": [{"pairs": PROFILES, "regimes": ["class_cond"], "methods": ["norm"]}]},
+        "cells[0].methods: method 'norm' reads the student's head",
+        "set that to student",
+    ),
     "encoder of a pair": (
         changed("pairs.handwritten_spoken.models", {"student": "mlpp"}),
         "pairs.handwritten_spoken.models.student: there is no model 'mlpp'; did you mean 'mlp'?",

@@ -134,6 +134,7 @@ def expand(
         known(f"{place}.pairs", "pair", name, list(pairs))
     for name in grid["methods"]:
         known(f"{place}.methods", "method", name, method_names())
+        _refuse_without_head(f"{place}.methods", name, config["embedding"]["project"])
     rules = [_regime(name, f"{place}.regimes") for name in grid.get("regimes", [])]
     choices = {method: _variants(method, grid["variants"], config) for method in grid["methods"]}
     bases = {
@@ -265,6 +266,15 @@ def _refuse_unreadable(place: str, pair: Pair, method: str, needs: Needs, varian
                 "teacher's inputs and no network of it; use a variant with the setting 'embeddings: noise', "
                 f"such as 'noise_teacher', or list '{method}' in a grid of its own"
             )
+
+
+def _refuse_without_head(place: str, method: str, project: str) -> None:
+    """Refuse a method that reads the student's head where that does not read the embedding."""
+    if method_class(method).needs.student_head and project == "side":
+        raise ConfigError(
+            f"{place}: method '{method}' reads the student's head, which with 'embedding.project: side' does "
+            "not read the features that are aligned; set that to student, or leave the method out"
+        )
 
 
 def _refuse_without_maps(place: str, pair: Pair, role: str, method: str, needs: Needs) -> None:

@@ -35,6 +35,8 @@ class Needs:
         Whether the student's feature maps are read; its encoder must have some.
     preactivations : bool
         Whether maps of both sides are read as they are before their rectifier.
+    student_head : bool
+        Whether the student's head is read as a function of its features (not with ``project: side``).
     correspondence : "instance", "class" or "none"
         What a teacher row and the student row beside it must share at least.
     student_labels, teacher_labels : bool
@@ -44,6 +46,7 @@ class Needs:
     teacher: frozenset[TeacherPart] = frozenset()
     student_maps: bool = False
     preactivations: bool = False
+    student_head: bool = False
     correspondence: Correspondence = "none"
     student_labels: bool = False
     teacher_labels: bool = False

@@ -58,7 +58,7 @@ class Method(base.Method[Settings]):
     """
 
     label = "NORM"
-    needs = base.Needs(teacher=frozenset({"features"}), correspondence="class")
+    needs = base.Needs(teacher=frozenset({"features"}), student_head=True, correspondence="class")
     Settings = Settings
 
     def prepare(self, context: base.Context) -> nn.Module | None:
