@@ -30,6 +30,8 @@ Array = NDArray[Any]
 _SCALE = LinearSegmentedColormap.from_list("gain", ["#7a2f00", BAD, "#ffffff", GOOD, "#003a63"])
 _CELL = 0.2
 _LABELS = 1.6
+_BAR = 0.6
+_CHARACTER = 0.062
 
 
 @in_style
@@ -44,13 +46,13 @@ def draw(tables: Tables) -> Figure:
     named = dict(zip(gains.method, gains.label, strict=True))
     methods = controls_last(named, given)
     values, clear = _matrices(gains, methods, blocks)
-    width = min(PAGE_WIDTH, max(COLUMN_WIDTH, _LABELS + 0.62 * len(blocks) + 0.6))
+    width = min(PAGE_WIDTH, max(COLUMN_WIDTH, _LABELS + 0.62 * len(blocks) + _BAR))
     figure = Figure(figsize=(width, _CELL * len(methods) + 1.75))
     axes = figure.add_subplot()
     limit = max(1.0, float(np.nanquantile(np.abs(values), 0.9)))
     image = axes.imshow(values, cmap=_SCALE, norm=Normalize(-limit, limit), aspect="auto")
     _write_numbers(axes, values, clear, limit)
-    _name_sides(axes, [named[method] for method in methods], blocks)
+    _name_sides(axes, [named[method] for method in methods], blocks, (width - _LABELS - _BAR) / len(blocks))
     controls = sum(given[method].control for method in methods)
     if 0 < controls < len(methods):
         axes.axhline(len(methods) - controls - 0.5, color="black", lw=1)
@@ -90,7 +92,8 @@ def _write_numbers(axes: Axes, values: Array, clear: Array, limit: float) -> Non
         )
 
 
-def _name_sides(axes: Axes, methods: list[str], blocks: list[Block]) -> None:
+def _name_sides(axes: Axes, methods: list[str], blocks: list[Block], room: float) -> None:
+    """Name rows and columns; pairs slanted if one is longer than its columns, each ``room`` inches wide."""
     axes.set_yticks(range(len(methods)), methods)
     regimes = [regime for _, regime in blocks]
     slant: dict[str, Any] = {"rotation": 35, "ha": "right"} if len(blocks) > 2 else {}
@@ -99,10 +102,10 @@ def _name_sides(axes: Axes, methods: list[str], blocks: list[Block]) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     pairs = [pair for pair, _ in blocks]
+    crowded = len(pairs) > 1 and any(_CHARACTER * len(pair) > room * pairs.count(pair) for pair in pairs)
+    place: dict[str, Any] = {"rotation": 40, "ha": "left"} if crowded else {"ha": "center"}
     for pair in dict.fromkeys(pairs):
         first, count = pairs.index(pair), pairs.count(pair)
-        crowded = count == 1 and len(pairs) > 3
-        place: dict[str, Any] = {"rotation": 25, "ha": "left"} if crowded else {"ha": "center"}
         axes.text(first + (count - 1) / 2, -0.7, pair, va="bottom", fontsize=7.5, **place)
         if first:
             axes.axvline(first - 0.5, color="white", lw=3)
