@@ -44,9 +44,10 @@ def draw(tables: Tables) -> Figure:
     )
     for number, row in enumerate(rows):
         beside = [panel for panel in panels if panel.row == number]
-        low = _left_end(pd.concat([of_blocks[block] for block in row]))
         for panel in beside:
-            _draw_trials(panel.axes[0], methods[number], of_blocks[panel.block], given, low)
+            of_pair = pd.concat([of_blocks[block] for block in row if block[0] == panel.block[0]])
+            trials_here = of_blocks[panel.block]
+            _draw_trials(panel.axes[0], methods[number], trials_here, given, _left_end(of_pair))
         beside[0].axes[0].set_yticks(range(len(methods[number])), [labels[name] for name in methods[number]])
     return figure
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -78,10 +79,10 @@ def forest_figure(
     figure, panels = panel_grid(rows, heights, axis=axis, legend=handles, labels=_LABELS)
     for panel in panels:
         _draw_panel(panel, labels[panel.row], entries[panel.block], lines.get(panel.block, ()))
-    for number, names in enumerate(labels):
-        beside = [panel for panel in panels if panel.row == number]
+    for (number, _), group in groupby(panels, lambda panel: (panel.row, panel.block[0])):
+        beside = list(group)
         controls = [value for panel in beside for _, value in lines.get(panel.block, ())]
-        _fit_scale(beside, [entries[panel.block] for panel in beside], names, controls)
+        _fit_scale(beside, [entries[panel.block] for panel in beside], labels[number], controls)
     return figure
 
 
@@ -118,7 +119,7 @@ def _fit_scale(
     labels: Sequence[str],
     controls: Sequence[float],
 ) -> None:
-    """Scale panels beside each other to the bulk of the gains; means beyond are written at the edge."""
+    """Scale the panels of a pair to the bulk of their gains; means beyond are written at the edge."""
     everything = [entry for of_panel in entries for entry in of_panel]
     bulk = usual_range(entry.gain for entry in everything)
     seeds = [value for entry in everything if abs(entry.gain) <= bulk for value in entry.seeds]

@@ -82,7 +82,7 @@ def panel_grid(
     labels : float
         Room in inches for names left of the first panel.
     common_scales : bool
-        Whether axes of one row and storey share both scales.
+        Whether axes of one row and storey share the vertical scale, and those of one pair the horizontal one.
     """
     columns = max(len(row) for row in rows)
     width = min(PAGE_WIDTH, max(COLUMN_WIDTH, labels + columns * _PANEL_WIDTH))
@@ -95,10 +95,15 @@ def panel_grid(
     top = 0
     for number, (row, of_row) in enumerate(zip(rows, heights, strict=True)):
         for column, block in enumerate(row):
-            first = panels[-column].axes if column and common_scales else (None,) * len(of_row)
+            same_row = panels[-column:] if column and common_scales else []
+            same_pair = [panel for panel in same_row if panel.block[0] == block[0]]
             axes = tuple(
-                figure.add_subplot(grid[top + storey, column], sharex=beside, sharey=beside)
-                for storey, beside in enumerate(first)
+                figure.add_subplot(
+                    grid[top + storey, column],
+                    sharex=same_pair[0].axes[storey] if same_pair else None,
+                    sharey=same_row[0].axes[storey] if same_row else None,
+                )
+                for storey in range(len(of_row))
             )
             for each in axes:
                 each.tick_params(labelleft=column == 0 or not common_scales)
