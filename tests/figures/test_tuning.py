@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from tests.evaluation.synthetic import LABELS
 from ucmkd.evaluation.trials import COLUMNS
 from ucmkd.figures.tuning import draw
 
@@ -39,9 +40,9 @@ def marks(axes, shape):
 
 def test_a_panel_shows_what_was_configured_and_what_was_chosen(tuned):
     figure = draw(tuned)
-    assert {label.get_text() for label in figure.axes[0].get_yticklabels()} == {
-        name.upper() for name in METHODS
-    }
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        LABELS[name] for name in ("kd", "ucmkd_paper", "ce", "label_smoothing")
+    ]
     mean = 100 * (0.8 + 0.001)
     hollow = [line for axes in figure.axes for line in axes.lines if line.get_markerfacecolor() == "white"]
     assert [float(line.get_xdata()[0]) for line in hollow] == pytest.approx([mean] * len(hollow))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ucmkd.evaluation.tables import Tables
-from ucmkd.figures.shared.legend import GREY
+from ucmkd.figures.shared.legend import GREY, method_labels
 from ucmkd.figures.shared.panels import by_block, panel_grid
 from ucmkd.figures.style import Look, controls_last, in_style, looks, statement
 
@@ -25,12 +25,11 @@ def draw(tables: Tables) -> Figure:
     trials = tables["trials"]
     if trials.empty:
         return statement("Nothing was tuned: tuning.trials of the configuration is 0.")
-    given = looks(trials.method)
-    cell = ["pair", "regime", "method", "label", "trial"]
+    given, labels = looks(tables["costs"].method), method_labels(tables)
+    cell = ["pair", "regime", "method", "trial"]
     means = 100 * trials.groupby(cell, sort=False).val_accuracy.mean()
     shown = means.to_frame("accuracy").join(trials.groupby(cell).chosen.first()).reset_index()
     rows, of_blocks = by_block(tables, shown)
-    labels = dict(zip(trials.method, trials.label, strict=True))
     methods = [
         controls_last(dict.fromkeys(method for block in row for method in of_blocks[block].method), given)
         for row in rows
