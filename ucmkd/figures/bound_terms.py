@@ -10,8 +10,8 @@ from matplotlib.patches import Patch
 from ucmkd.evaluation.tables import Tables
 from ucmkd.figures.shared.bound import NOTHING, by_term, few_methods
 from ucmkd.figures.shared.legend import method_labels
-from ucmkd.figures.shared.panels import by_block, panel_grid
-from ucmkd.figures.style import controls_last, in_style, looks, statement
+from ucmkd.figures.shared.panels import by_block, methods_by_row, panel_grid
+from ucmkd.figures.style import in_style, looks, statement
 
 _ROW = 0.33
 _LABELS = 1.6
@@ -31,9 +31,7 @@ def draw(tables: Tables) -> Figure:
         return statement(NOTHING)
     rows, terms = by_block(tables, by_term(few_methods(tables["bound"])))
     given, labels = looks(tables["costs"].method), method_labels(tables)
-    methods = [
-        controls_last(dict.fromkeys(m for block in row for m in terms[block].method), given) for row in rows
-    ]
+    methods = methods_by_row(rows, terms, given)
     heights = [[_ROW * (len(names) + 0.4)] for names in methods]
     axis = "Nats, means over seeds\nnumbers: student's error ≤ bound"
     figure, panels = panel_grid(rows, heights, axis=axis, legend=_LEGEND, labels=_LABELS)

@@ -13,8 +13,8 @@ from ucmkd.evaluation.headline import signed
 from ucmkd.evaluation.tables import Tables
 from ucmkd.figures.shared.gains import NO_REFERENCE, each, reference_gains
 from ucmkd.figures.shared.legend import method_labels
-from ucmkd.figures.shared.panels import by_block, panel_grid
-from ucmkd.figures.style import BAD, EVEN, GOOD, Look, controls_last, in_style, looks, statement
+from ucmkd.figures.shared.panels import by_block, methods_by_row, panel_grid
+from ucmkd.figures.style import BAD, EVEN, GOOD, Look, in_style, looks, statement
 
 _ROW = 0.19
 _COLOURS = {"loss": BAD, "tie": EVEN, "win": GOOD}
@@ -30,10 +30,7 @@ def draw(tables: Tables) -> Figure:
     given = looks(tables["costs"].method)
     labels = method_labels(tables)
     rows, of_blocks = by_block(tables, gains)
-    methods = [
-        controls_last(dict.fromkeys(method for block in row for method in of_blocks[block].method), given)
-        for row in rows
-    ]
+    methods = methods_by_row(rows, of_blocks, given)
     figure, panels = panel_grid(
         rows,
         [[_ROW * (len(names) + 0.6)] for names in methods],

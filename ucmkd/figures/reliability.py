@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from ucmkd.evaluation.tables import Tables, of_block
 from ucmkd.figures.shared.crowd import CROWD, lines_in_a_crowd, looks_in_a_crowd
 from ucmkd.figures.shared.legend import GREY, method_labels
-from ucmkd.figures.shared.panels import by_block, panel_grid
-from ucmkd.figures.style import Look, controls_last, in_style, looks, statement
+from ucmkd.figures.shared.panels import by_block, methods_by_row, panel_grid
+from ucmkd.figures.style import Look, in_style, looks, statement
 
 _CURVE = 1.4
 _ROW = 0.155
@@ -33,10 +33,7 @@ def draw(tables: Tables) -> Figure:
         return statement(f"No bin of confidence holds {_FEWEST} test samples or more.")
     scores = tables["scores"]
     errors = scores[(scores.variant == "default") & (scores.split == "test") & (scores.metric == "ece")]
-    methods = [
-        controls_last(dict.fromkeys(method for block in row for method in of_blocks[block].method), given)
-        for row in rows
-    ]
+    methods = methods_by_row(rows, of_blocks, given)
     in_panel = {
         block: looks_in_a_crowd(_mean_errors(of_blocks[block], of_block(errors, block)), given)
         for row in rows

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 
 from ucmkd.evaluation.tables import Tables
 from ucmkd.figures.shared.legend import GREY, method_labels
-from ucmkd.figures.shared.panels import by_block, panel_grid
-from ucmkd.figures.style import Look, controls_last, in_style, looks, statement
+from ucmkd.figures.shared.panels import by_block, methods_by_row, panel_grid
+from ucmkd.figures.style import Look, in_style, looks, statement
 
 _ROW = 0.155
 _LABELS = 1.6
@@ -30,10 +30,7 @@ def draw(tables: Tables) -> Figure:
     means = 100 * trials.groupby(cell, sort=False).val_accuracy.mean()
     shown = means.to_frame("accuracy").join(trials.groupby(cell).chosen.first()).reset_index()
     rows, of_blocks = by_block(tables, shown)
-    methods = [
-        controls_last(dict.fromkeys(method for block in row for method in of_blocks[block].method), given)
-        for row in rows
-    ]
+    methods = methods_by_row(rows, of_blocks, given)
     figure, panels = panel_grid(
         rows,
         [[_ROW * (len(names) + 1)] for names in methods],

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ucmkd.evaluation.tables import Block, Tables, of_block, regimes_by_pair
-from ucmkd.figures.style import COLUMN_WIDTH, PAGE_WIDTH
+from ucmkd.figures.style import COLUMN_WIDTH, PAGE_WIDTH, Look, controls_last
 
 Rows = list[list[Block]]
 
@@ -58,6 +58,14 @@ def rows_with(tables: Tables, parts: Mapping[Block, Sized]) -> Rows:
     """Arrange the blocks of which there is anything to show."""
     kept = [[block for block in row if len(parts[block])] for row in block_rows(tables)]
     return [row for row in kept if row]
+
+
+def methods_by_row(
+    rows: Rows, of_blocks: Mapping[Block, pd.DataFrame], given: Mapping[str, Look]
+) -> list[list[str]]:
+    """List the methods that each row of panels says anything of, controls last."""
+    told = [dict.fromkeys(name for block in row for name in of_blocks[block].method) for row in rows]
+    return [controls_last(names, given) for names in told]
 
 
 def panel_grid(
