@@ -31,6 +31,7 @@ _SCALE = LinearSegmentedColormap.from_list("gain", ["#7a2f00", BAD, "#ffffff", G
 _CELL = 0.2
 _LABELS = 1.6
 _BAR = 0.6
+_LEAST = 2.0
 _CHARACTER = 0.062
 
 
@@ -47,12 +48,13 @@ def draw(tables: Tables) -> Figure:
     methods = controls_last(named, given)
     values, clear = _matrices(gains, methods, blocks)
     width = min(PAGE_WIDTH, max(COLUMN_WIDTH, _LABELS + 0.62 * len(blocks) + _BAR))
-    figure = Figure(figsize=(width, _CELL * len(methods) + 1.75))
+    room = (width - _LABELS - _BAR) / len(blocks)
+    figure = Figure(figsize=(width, max(_LEAST, _CELL * len(methods)) + 1.75))
     axes = figure.add_subplot()
     limit = max(1.0, float(np.nanquantile(np.abs(values), 0.9)))
     image = axes.imshow(values, cmap=_SCALE, norm=Normalize(-limit, limit), aspect="auto")
     _write_numbers(axes, values, clear, limit)
-    _name_sides(axes, [named[method] for method in methods], blocks, (width - _LABELS - _BAR) / len(blocks))
+    _name_sides(axes, [named[method] for method in methods], blocks, room)
     controls = sum(given[method].control for method in methods)
     if 0 < controls < len(methods):
         axes.axhline(len(methods) - controls - 0.5, color="black", lw=1)
@@ -106,6 +108,7 @@ def _name_sides(axes: Axes, methods: list[str], blocks: list[Block], room: float
     place: dict[str, Any] = {"rotation": 40, "ha": "left"} if crowded else {"ha": "center"}
     for pair in dict.fromkeys(pairs):
         first, count = pairs.index(pair), pairs.count(pair)
-        axes.text(first + (count - 1) / 2, -0.7, pair, va="bottom", fontsize=7.5, **place)
+        above: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "va": "bottom"}
+        axes.annotate(pair, (first + (count - 1) / 2, -0.5), fontsize=7.5, **above, **place)
         if first:
             axes.axvline(first - 0.5, color="white", lw=3)
