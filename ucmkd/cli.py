@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,10 +14,6 @@ from ucmkd import __version__
 from ucmkd.errors import ConfigError, UcmkdError
 
 KINDS = ("datasets", "pairs", "methods", "models", "regimes", "shifts")
-BENCHES = {
-    "step": ("ucmkd.training.bench", "bench_step"),
-    "transport": ("ucmkd.transport.bench", "bench_transport"),
-}
 TRACKING = Path("results/tracking")
 EPILOG = "Exit codes: 0 done, 1 something failed, 2 the input is at fault."
 
@@ -139,9 +134,16 @@ def _parser() -> argparse.ArgumentParser:
         "else results/tracking/mlflow.db)",
     )
 
-    command = _command(commands, "bench", _bench, "measure what steps or transport cost", as_json=True)
-    command.add_argument("what", choices=BENCHES, help=" | ".join(BENCHES))
+    _add_benches(commands)
     return parser
+
+
+def _add_benches(commands: Any) -> None:
+    benches = commands.add_parser(
+        "bench", help="measure what things cost", description="Measure what things cost.", epilog=EPILOG
+    ).add_subparsers(metavar="WHAT", required=True)
+    _command(benches, "step", _bench_step, "time a step of every method against cross-entropy", as_json=True)
+    _command(benches, "transport", _bench_transport, "time solvers of entropic transport", as_json=True)
 
 
 def _command(
@@ -260,9 +262,17 @@ def _publish(parsed: argparse.Namespace) -> int:
     return 1 if done.pending else 0
 
 
-def _bench(parsed: argparse.Namespace) -> int:
-    package, function = BENCHES[parsed.what]
-    _print_rows(getattr(import_module(package), function)(), as_json=parsed.json)
+def _bench_step(parsed: argparse.Namespace) -> int:
+    from ucmkd.training.bench import bench_step
+
+    _print_rows(bench_step(), as_json=parsed.json)
+    return 0
+
+
+def _bench_transport(parsed: argparse.Namespace) -> int:
+    from ucmkd.transport.bench import bench_transport
+
+    _print_rows(bench_transport(), as_json=parsed.json)
     return 0
 
 
