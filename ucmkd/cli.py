@@ -142,7 +142,25 @@ def _add_benches(commands: Any) -> None:
     benches = commands.add_parser(
         "bench", help="measure what things cost", description="Measure what things cost.", epilog=EPILOG
     ).add_subparsers(metavar="WHAT", required=True)
-    _command(benches, "step", _bench_step, "time a step of every method against cross-entropy", as_json=True)
+    command = _command(
+        benches, "step", _bench_step, "time a step of every method against cross-entropy", as_json=True
+    )
+    command.add_argument(
+        "methods", nargs="*", metavar="METHOD", help="(default: all that need no teacher at work)"
+    )
+    command.add_argument(
+        "--encoder", default="convnet", help="such as mlp or timm:resnet18 (default: convnet)"
+    )
+    command.add_argument(
+        "--shape",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="of inputs, such as 3 32 32 (default: the encoder's)",
+    )
+    command.add_argument("--batch", type=int, default=64, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
     _command(benches, "transport", _bench_transport, "time solvers of entropic transport", as_json=True)
 
 
@@ -265,7 +283,15 @@ def _publish(parsed: argparse.Namespace) -> int:
 def _bench_step(parsed: argparse.Namespace) -> int:
     from ucmkd.training.bench import bench_step
 
-    _print_rows(bench_step(), as_json=parsed.json)
+    rows = bench_step(
+        parsed.methods,
+        encoder=parsed.encoder,
+        shape=tuple(parsed.shape or ()),
+        batch_size=parsed.batch,
+        rounds=parsed.rounds,
+        device=parsed.device,
+    )
+    _print_rows(rows, as_json=parsed.json)
     return 0
 
 

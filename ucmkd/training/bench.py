@@ -1,9 +1,9 @@
 """What a step of each method costs, against a step of plain cross-entropy in the same process."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,56 +17,74 @@ from ucmkd.methods.base import TeacherBank, load_method, method_class, method_na
 from ucmkd.seeding import generator_for
 from ucmkd.training.block import make_reproducible
 from ucmkd.training.inputs import Inputs
-from ucmkd.training.network import build_network
+from ucmkd.training.network import Network, build_network
 from ucmkd.training.recipe import Recipe, Recipes
+from ucmkd.training.reference_step import ReferenceStep
 from ucmkd.training.runner import Runner, Supply
 
 CLASSES, WIDTH, BATCHES = 10, 64, 8
+REFERENCE = "reference step"
+SHAPES = {"mlp": (64,), "timm": (3, 32, 32)}
+IMAGE = (1, 16, 16)
+
+Step = Callable[[Meeting], None]
 
 
 def bench_step(
     methods: Sequence[str] = (),
     *,
     encoder: str = "convnet",
-    shape: tuple[int, ...] = (1, 16, 16),
+    shape: tuple[int, ...] = (),
     batch_size: int = 64,
     rounds: int = 15,
     steps: int = 8,
+    device: str = "cpu",
 ) -> list[dict[str, Any]]:
-    """Time training steps on random data, in interleaved rounds on one thread.
+    """Time training steps on random data, in interleaved rounds, on a CPU on one thread.
 
     Parameters
     ----------
     methods : sequence of str
         All that take cached outputs of a teacher or nothing, if empty: a teacher at work has a price of its
         own.
-    encoder, shape, batch_size
-        The student's, and its inputs.
+    encoder : str
+        The student's, such as ``convnet``, or ``timm:resnet18``.
+    shape : tuple of int
+        Of its inputs; empty takes what suits the encoder.
+    batch_size : int
     rounds, steps : int
         A round takes this many steps of every method; the ratio is the median over rounds.
+    device : str
 
     Returns
     -------
     list of dict
-        ``method``, ``step_ratio_to_ce``, ``step_ms``, and from the ledger the passes and transport
-        iterations of one step.
+        ``method``, ``step_ratio_to_ce``, ``step_ms`` (of the processor on a CPU), and from the ledger the
+        passes and transport iterations of one step. The last row is :class:`ReferenceStep`.
     """
-    make_reproducible("cpu")
+    make_reproducible(device)
+    shape = shape or SHAPES.get(encoder.partition(":")[0], IMAGE)
     names = ["ce", *(name for name in (methods or _with_cached_teacher()) if name != "ce")]
-    supply, meetings = _supply(shape, batch_size)
-    runners = {name: _runner(name, encoder, shape, supply) for name in names}
-    for runner in runners.values():
-        _seconds(runner, meetings, steps)
-    timings = [{name: _seconds(runners[name], meetings, steps) for name in names} for _ in range(rounds)]
+    supply, meetings = _supply(shape, batch_size, device)
+    runners = {name: _runner(name, encoder, shape, supply, device) for name in names}
+    taken: dict[str, Step] = {name: runner.step for name, runner in runners.items()}
+    taken[REFERENCE] = _reference(encoder, shape, supply, device)
+    for step in taken.values():
+        _seconds(step, meetings, steps, device)
+    timings = [
+        {name: _seconds(step, meetings, steps, device) for name, step in taken.items()} for _ in range(rounds)
+    ]
+    nothing = dict.fromkeys(runners["ce"].ledger())
     return [
         {
             "method": name,
             "step_ratio_to_ce": median(timing[name] / timing["ce"] for timing in timings),
             "step_ms": median(1000 * timing[name] / steps for timing in timings),
-            **{key: value for key, value in runners[name].ledger().items() if key != "steps"},
+            **{key: value for key, value in (runners[name].ledger() if name in runners else nothing).items()
+               if key != "steps"},
         }
-        for name in names
-    ]
+        for name in taken
+    ]  # fmt: skip
 
 
 def _with_cached_teacher() -> list[str]:
@@ -76,21 +94,50 @@ def _with_cached_teacher() -> list[str]:
     ]
 
 
-def _seconds(runner: Runner, meetings: list[Meeting], steps: int) -> float:
-    started = time.perf_counter()
+def _seconds(step: Step, meetings: list[Meeting], steps: int, device: str) -> float:
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    _finish(device)
+    started = clock()
     for number in range(steps):
-        runner.step(meetings[number % len(meetings)])
-    return time.perf_counter() - started
+        step(meetings[number % len(meetings)])
+    _finish(device)
+    return clock() - started
 
 
-def _runner(name: str, encoder: str, shape: tuple[int, ...], supply: Supply) -> Runner:
+def _finish(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def _network(
+    encoder: str, size: Literal["student", "teacher"], shape: tuple[int, ...], device: str
+) -> Network:
+    kind, _, name = encoder.partition(":")
+    values = {"name": name} if name else None
+    return build_network(kind, size, shape, WIDTH, CLASSES, "student", 0, values).to(device)
+
+
+def _runner(name: str, encoder: str, shape: tuple[int, ...], supply: Supply, device: str) -> Runner:
     method = load_method(name)
     recipe = method.recipe(Recipes(student=Recipe(), teacher=Recipe()))
-    network = build_network(encoder, "student", shape, WIDTH, CLASSES, "student", seed=0)
-    return Runner(network, method, recipe, supply, seed=0, device="cpu")
+    return Runner(_network(encoder, "student", shape, device), method, recipe, supply, seed=0, device=device)
 
 
-def _supply(shape: tuple[int, ...], batch_size: int) -> tuple[Supply, list[Meeting]]:
+def _reference(encoder: str, shape: tuple[int, ...], supply: Supply, device: str) -> Step:
+    recipe, student = Recipe(), _network(encoder, "student", shape, device)
+    optimiser = torch.optim.SGD(student.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum,
+                                weight_decay=recipe.weight_decay)  # fmt: skip
+    teacher = _network(encoder, "teacher", shape, device).eval()
+    reference = ReferenceStep(student, teacher, optimiser)
+
+    def step(meeting: Meeting) -> None:
+        labels = supply.labels[torch.from_numpy(meeting.student)]
+        reference.step(supply.inputs[meeting.student], labels, supply.inputs[meeting.teacher])
+
+    return step
+
+
+def _supply(shape: tuple[int, ...], batch_size: int, device: str) -> tuple[Supply, list[Meeting]]:
     """Random inputs in clusters by class, and a teacher that knows the classes."""
     draw, count = generator_for(0, "bench"), BATCHES * batch_size
     labels = np.arange(count) % CLASSES
@@ -101,14 +148,14 @@ def _supply(shape: tuple[int, ...], batch_size: int) -> tuple[Supply, list[Meeti
     data = Prepared(inputs, labels, nothing, nothing, nothing, nothing, card)
     rows = np.arange(count)
     features = torch.from_numpy(draw.normal(size=(CLASSES, WIDTH))[labels] + draw.normal(size=(count, WIDTH)))
-    weight = torch.from_numpy(draw.normal(size=(CLASSES, WIDTH)) / WIDTH**0.5).float()
+    weight = torch.from_numpy(draw.normal(size=(CLASSES, WIDTH)) / WIDTH**0.5).float().to(device)
 
     def head(values: Tensor) -> Tensor:
         return F.linear(values, weight)
 
-    bank = TeacherBank(features.float(), head(features.float()), torch.from_numpy(labels), head,
-                       inputs=torch.from_numpy(inputs))  # fmt: skip
+    known, shown = features.float().to(device), torch.from_numpy(labels).to(device)
+    bank = TeacherBank(known, head(known), shown, head, inputs=torch.from_numpy(inputs).to(device))
     sampler = Sampler(find_regime("class_cond"), batch_size, labels, np.full(count, -1), labels)
-    everything = Inputs(data, rows, "cpu")
-    supply = Supply(everything, torch.from_numpy(labels), sampler, everything, labels, bank)
+    everything = Inputs(data, rows, device)
+    supply = Supply(everything, shown, sampler, everything, labels, bank)
     return supply, list(sampler.epoch(0, 1))
