@@ -4,9 +4,10 @@ The classes of ``torch.optim`` import the compiler, which takes longer than a sh
 behind them do not.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
@@ -28,7 +29,7 @@ class Optimiser:
         self._adam = kind == "adamw"
         self._decay = weight_decay
         self._momentum = momentum
-        self._first: dict[str, Tensor | None] = {}
+        self._first: dict[str, Tensor] = {}
         self._second: dict[str, Tensor] = {}
         self._steps: dict[str, Tensor] = {}
 
@@ -36,30 +37,39 @@ class Optimiser:
     def step(self, params: dict[str, Tensor], gradients: dict[str, Tensor], rate: float) -> None:
         """Update the parameters that have a gradient; the others are neither moved nor decayed."""
         names = list(gradients)
-        tensors, grads = [params[n] for n in names], [gradients[n] for n in names]
-        if not self._adam:
-            buffers = [self._first.get(n) for n in names]
-            sgd(tensors, grads, buffers, weight_decay=self._decay, momentum=self._momentum, lr=rate,
-                dampening=0.0, nesterov=False, maximize=False, foreach=True)  # fmt: skip
-            self._first.update(zip(names, buffers, strict=True))
-            return
         for name in names:
-            if name not in self._second:
-                self._first[name] = torch.zeros_like(params[name])
-                self._second[name] = torch.zeros_like(params[name])
-                self._steps[name] = torch.zeros(())
-        first = [m for n in names if (m := self._first[n]) is not None]
-        adamw(tensors, grads, first, [self._second[n] for n in names], [], [self._steps[n] for n in names],
-              foreach=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate,
-              weight_decay=self._decay, eps=1e-8, maximize=False)  # fmt: skip
+            if name not in self._first:
+                self._start(name, params[name])
+        tensors, grads = [params[n] for n in names], [gradients[n] for n in names]
+        first = [self._first[n] for n in names]
+        if self._adam:
+            adamw(tensors, grads, first, [self._second[n] for n in names], [], [self._steps[n] for n in names],
+                  fused=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate,
+                  weight_decay=self._decay, eps=1e-8, maximize=False)  # fmt: skip
+        else:
+            sgd(tensors, grads, [*first], fused=True, weight_decay=self._decay, momentum=self._momentum,
+                lr=rate, dampening=0.0, nesterov=False, maximize=False)  # fmt: skip
+
+    def _start(self, name: str, value: Tensor) -> None:
+        self._first[name] = torch.zeros_like(value)
+        if self._adam:
+            self._second[name] = torch.zeros_like(value)
+            self._steps[name] = torch.zeros((), device=value.device)
 
 
 @torch.no_grad()
 def clip(gradients: dict[str, Tensor], max_norm: float) -> Tensor:
     """Scale gradients in place so that their joint norm is at most ``max_norm``; return the norm before."""
     tensors = list(gradients.values())
-    norm = get_total_norm(tensors)
+    norm = joint_norm(tensors)
     if max_norm > 0:
         scale = (max_norm / (norm + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(tensors, scale)
     return norm
+
+
+def joint_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Norm of tensors of one device as one vector; 0 of none."""
+    if not tensors:
+        return torch.zeros(())
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))

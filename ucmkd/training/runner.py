@@ -7,7 +7,7 @@ inner update.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from ucmkd.data.sampling import Meeting, Sampler
 from ucmkd.errors import ConfigError, TrainingError
 from ucmkd.evaluation.metrics import score
 from ucmkd.methods.base import Batch, Context, Method, Parameters, TeacherBank, TeacherRows
-from ucmkd.optimiser import Optimiser, clip
+from ucmkd.optimiser import Optimiser, clip, joint_norm
 from ucmkd.seeding import seed_for
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.monitor import Ledger, Monitor
@@ -289,7 +289,7 @@ class Runner:
         """Observe how strongly each term pulls at the encoder, against the task loss."""
         encoder = [value for name, value in point.items() if is_encoder(name)]
         norms = {
-            name: _joint_norm(torch.autograd.grad(value, encoder, retain_graph=True, allow_unused=True))
+            name: joint_norm(_present(torch.autograd.grad(value, encoder, retain_graph=True, allow_unused=True)))
             for name, value in losses.items()
             if len(losses) > 1 and value.requires_grad
         }
@@ -336,6 +336,5 @@ def _task_loss(labels: Tensor, smoothing: float, some_hidden: bool) -> Callable[
     return task_loss
 
 
-def _joint_norm(gradients: tuple[Tensor | None, ...]) -> Tensor:
-    joint: Tensor = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
-    return joint
+def _present(gradients: Sequence[Tensor | None]) -> list[Tensor]:
+    return [gradient for gradient in gradients if gradient is not None]

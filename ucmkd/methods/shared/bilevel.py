@@ -15,7 +15,7 @@ from ucmkd.methods.base import Adapted, Batch, Context, Method, Needs, Outputs, 
 from ucmkd.methods.shared.class_statistics import bank_of
 from ucmkd.methods.shared.feature_alignment import AlignmentSettings, feature_alignment
 from ucmkd.methods.shared.label_alignment import LabelSettings, class_mean_kernel, label_alignment
-from ucmkd.optimiser import Optimiser, clip
+from ucmkd.optimiser import Optimiser, clip, joint_norm
 
 if TYPE_CHECKING:
     from ucmkd.training.network import FunctionalNetwork
@@ -159,7 +159,7 @@ class Inner:
         if self._settings.inner_clip > 0:
             norm = clip(gradients, self._settings.inner_clip)
         else:
-            norm = torch.nn.utils.get_total_norm([g.detach() for g in gradients.values()])
+            norm = joint_norm([g.detach() for g in gradients.values()])
         self._monitor.observe(f"inner_norm/{name}", norm)
         return point | self._update({name: point[name] for name in names}, gradients)
 

@@ -104,9 +104,8 @@ def label_alignment(
     if form == "entropy":
         return task + (log_teacher.exp() * log_teacher).sum(1).mean()
     log_student = F.log_softmax(student_logits, 1)
-    kappa = kernel(settings.kappa, log_student, log_teacher, batch.labels, settings.kappa_max, class_mean)
-    if form != "paper_live":
-        kappa = kappa.detach()
+    with torch.set_grad_enabled(form == "paper_live"):
+        kappa = kernel(settings.kappa, log_student, log_teacher, batch.labels, settings.kappa_max, class_mean)
     if form == "kd_gate":
         target = log_teacher.detach()
         return task + (kappa * (target.exp() * (target - log_student)).sum(1)).mean()
