@@ -4,7 +4,7 @@ The classes of ``torch.optim`` import the compiler, which takes longer than a sh
 behind them do not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -34,18 +34,19 @@ class Optimiser:
         self._steps: dict[str, Tensor] = {}
 
     @torch.no_grad()
-    def step(self, params: dict[str, Tensor], gradients: dict[str, Tensor], rate: float) -> None:
+    def step(self, params: Mapping[str, Tensor], gradients: Mapping[str, Tensor], rate: float) -> None:
         """Update the parameters that have a gradient; the others are neither moved nor decayed."""
         names = list(gradients)
         for name in names:
             if name not in self._first:
                 self._start(name, params[name])
-        tensors, grads = [params[n] for n in names], [gradients[n] for n in names]
+        tensors = [params[n] for n in names]
+        grads = [_laid_out_as(params[n], gradients[n]) for n in names]
         first = [self._first[n] for n in names]
         if self._adam:
-            adamw(tensors, grads, first, [self._second[n] for n in names], [], [self._steps[n] for n in names],
-                  fused=True, amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate,
-                  weight_decay=self._decay, eps=1e-8, maximize=False)  # fmt: skip
+            second, steps = [self._second[n] for n in names], [self._steps[n] for n in names]
+            adamw(tensors, grads, first, second, [], steps, fused=True, amsgrad=False, beta1=BETAS[0],
+                  beta2=BETAS[1], lr=rate, weight_decay=self._decay, eps=1e-8, maximize=False)  # fmt: skip
         else:
             sgd(tensors, grads, [*first], fused=True, weight_decay=self._decay, momentum=self._momentum,
                 lr=rate, dampening=0.0, nesterov=False, maximize=False)  # fmt: skip
@@ -57,8 +58,13 @@ class Optimiser:
             self._steps[name] = torch.zeros((), device=value.device)
 
 
+def _laid_out_as(value: Tensor, gradient: Tensor) -> Tensor:
+    """Fused updates walk through memory and take both layouts to be the same."""
+    return gradient if gradient.stride() == value.stride() else torch.empty_like(value).copy_(gradient)
+
+
 @torch.no_grad()
-def clip(gradients: dict[str, Tensor], max_norm: float) -> Tensor:
+def clip(gradients: Mapping[str, Tensor], max_norm: float) -> Tensor:
     """Scale gradients in place so that their joint norm is at most ``max_norm``; return the norm before."""
     tensors = list(gradients.values())
     norm = joint_norm(tensors)
@@ -68,8 +74,9 @@ def clip(gradients: dict[str, Tensor], max_norm: float) -> Tensor:
     return norm
 
 
-def joint_norm(tensors: Sequence[Tensor]) -> Tensor:
+def joint_norm(tensors: list[Tensor]) -> Tensor:
     """Norm of tensors of one device as one vector; 0 of none."""
     if not tensors:
         return torch.zeros(())
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    return norm

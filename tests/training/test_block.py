@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
+from ucmkd.training.block import SeedResult, digest_of, make_reproducible, now, run_block
 
 
 class Trainer:
@@ -25,7 +26,7 @@ class Trainer:
             raise KeyboardInterrupt
         self.trained.append(seed)
         return SeedResult(
-            {"run_key": f"toy/seed{seed}"},
+            {"run_key": f"toy/seed{seed}", "started": now()},
             [(1, "loss/task", 0.5 + seed), (2, "loss/task", 0.25)],
             {"logits": np.full(3, seed, np.float32), "ids": np.array(["a", "b", "c"])},
             {"weight": torch.full((2,), float(seed))},
@@ -39,10 +40,10 @@ def train(tmp_path: Path) -> Callable[..., list[int]]:
     def run(seeds: Sequence[int], *, digest: str = "d0", stop_at: int | None = None) -> list[int]:
         trainer = Trainer(stop_at)
         if stop_at is None:
-            run_block(tmp_path / "block0", seeds, "predictions", digest, trainer)
+            run_block(tmp_path / "block0", seeds, "predictions", digest, partial(map, trainer))
         else:
             with pytest.raises(KeyboardInterrupt):
-                run_block(tmp_path / "block0", seeds, "predictions", digest, trainer)
+                run_block(tmp_path / "block0", seeds, "predictions", digest, partial(map, trainer))
         return trainer.trained
 
     return run

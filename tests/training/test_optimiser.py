@@ -64,6 +64,17 @@ class TestAgainstTorch:
         assert all(torch.equal(value, gradients(0)[name]) for name, value in given.items())
 
 
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_a_gradient_may_lie_in_memory_as_it_likes(kind: str) -> None:
+    given = gradients(0)
+    transposed = {name: value.T.contiguous().T if value.ndim == 2 else value for name, value in given.items()}
+    assert transposed["weight"].stride() != given["weight"].stride()
+    moved, other = start(), start()
+    Optimiser(kind, weight_decay=0.1).step(moved, given, 0.1)
+    Optimiser(kind, weight_decay=0.1).step(other, transposed, 0.1)
+    assert torch.equal(moved["weight"], other["weight"])
+
+
 def test_a_first_adamw_step_is_a_sign() -> None:
     moved = start()
     Optimiser("adamw", weight_decay=0.0).step(moved, gradients(0), 1e-3)

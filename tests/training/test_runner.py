@@ -66,7 +66,7 @@ class TestMode:
         often, once = (toy.runner("ce", epochs=4, evaluations=count) for count in (4, 1))
         for runner in (often, once):
             runner.fit()
-        one, other = (dict(runner._network.named_buffers()) for runner in (often, once))
+        one, other = (dict(runner.network.named_buffers()) for runner in (often, once))
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 

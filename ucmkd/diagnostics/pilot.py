@@ -1,6 +1,6 @@
 """A pilot: what a tenth of the training shows on validation data, to choose a teacher by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -74,6 +74,8 @@ def shortened(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {**recipe, "epochs": -(-recipe["epochs"] // PART), "evaluations": EVALUATIONS}
 
 
-def _train(seed: int, *, cell: Cell, data: Data, teacher_folder: str, device: str) -> SeedResult:
-    tried = cell.try_out(seed, data=data, teacher_folder=teacher_folder, device=device)
-    return replace(tried, record=tried.record | {"stage": "pilot"})
+def _train(
+    seeds: Sequence[int], *, cell: Cell, data: Data, teacher_folder: str, device: str
+) -> Iterator[SeedResult]:
+    for tried in cell.try_out(seeds, data=data, teacher_folder=teacher_folder, device=device):
+        yield replace(tried, record=tried.record | {"stage": "pilot"})

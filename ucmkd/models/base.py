@@ -21,7 +21,9 @@ class Encoder(nn.Module):
 
     A file in ``ucmkd/models`` defines a function ``build(shape, size, settings) -> Encoder`` and the class
     ``Settings`` of what may be set. ``MAPS = True`` says that such encoders have feature maps,
-    ``PREACTIVATIONS = True`` that these are also had before their rectifiers.
+    ``PREACTIVATIONS = True`` that these are also had before their rectifiers. ``TOGETHER`` names the devices
+    (``cpu``, ``cuda``) on which it pays to train students of several seeds in one pass; such encoders draw no
+    random numbers.
     """
 
     width: int

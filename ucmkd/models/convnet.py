@@ -8,6 +8,7 @@ from ucmkd.settings import NoSettings as Settings
 
 CHANNELS = {"student": (8, 16), "teacher": (16, 32, 64)}
 MAPS = PREACTIVATIONS = True
+TOGETHER = ("cuda",)
 LARGE = 16
 """Inputs with sides of at least so many pixels are halved by the first convolution."""
 

@@ -7,6 +7,8 @@ from torch import Tensor
 from ucmkd.models import base
 from ucmkd.settings import NoSettings as Settings
 
+TOGETHER = ("cpu", "cuda")
+
 
 class Flat(base.Encoder):
     """The inputs themselves as one vector."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ucmkd.models import base
 from ucmkd.settings import NoSettings as Settings
 
+TOGETHER = ("cpu", "cuda")
 WIDTHS = {"student": (64, 64), "teacher": (256, 256)}
 
 

@@ -34,7 +34,7 @@ RECORD, HISTORY, ARRAYS, MODEL = "record.json", "history.json", "arrays.npz", "m
 
 @dataclass(frozen=True)
 class SeedResult:
-    """What one seed leaves: its record, its history, its arrays and its weights."""
+    """What one seed leaves: its record, with when it was started, its history, its arrays and its weights."""
 
     record: dict[str, Any]
     history: list[Row]
@@ -47,7 +47,7 @@ def run_block(
     seeds: Sequence[int],
     arrays_name: str,
     digest: str,
-    train: Callable[[int], SeedResult],
+    train: Callable[[Sequence[int]], Iterable[SeedResult]],
 ) -> None:
     """Train the seeds that are missing, then put the block's outputs together.
 
@@ -61,32 +61,28 @@ def run_block(
     digest : str
         Of everything but the seed that a result depends on; a part with another digest is trained anew.
     train : callable
-        From a seed to its result.
+        From seeds to their results, in this order; each is stored as soon as it is there.
     """
     folder = Path(folder)
-    for number, seed in enumerate(seeds, start=1):
-        part = folder / PARTS / f"seed{seed}"
-        if _is_done(part, digest):
-            log.info("seed %d (%d of %d) is there already", seed, number, len(seeds))
-            continue
-        log.info("seed %d (%d of %d)", seed, number, len(seeds))
-        started = _now()
-        result = train(seed)
+    parts = {seed: folder / PARTS / f"seed{seed}" for seed in seeds}
+    missing = [seed for seed in seeds if not _is_done(parts[seed], digest)]
+    log.info("%d of %d seeds are there already", len(seeds) - len(missing), len(seeds))
+    for seed, result in zip(missing, train(missing) if missing else (), strict=True):
         record = result.record | {
             "seed": seed,
             "digest": digest,
             "versions": _versions(),
             "deterministic": torch.are_deterministic_algorithms_enabled()
             and not torch.is_deterministic_algorithms_warn_only_enabled(),
-            "started": started,
-            "finished": _now(),
+            "finished": now(),
         }
-        with atomic_folder(part) as temporary:
+        with atomic_folder(parts[seed]) as temporary:
             write_json(temporary / HISTORY, result.history)
             with (temporary / ARRAYS).open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **result.arrays)
             save_file(result.state, temporary / MODEL)
             write_json(temporary / RECORD, record)
+        log.info("seed %d is stored", seed)
     _assemble(folder, seeds, arrays_name)
 
 
@@ -143,5 +139,6 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _now() -> str:
+def now() -> str:
+    """Say the time, as records do."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -186,10 +186,14 @@ class FunctionalNetwork:
         moved = {name: statistic.clone() for name, (statistic, _) in self._running.items()}
         encoder = self._network.encoder
         with self._precision(inputs), watched(encoder, with_maps=self._with_maps) as seen:
-            encoded: Tensor = functional_call(encoder, own | moved, (inputs,), tie_weights=False)
+            encoded = self._call(own | moved, inputs)
         self._maps = maps_of(encoder, seen, len(inputs))
         self._move_statistics(moved, statistics_passes)
         return encoded.to(torch.promote_types(encoded.dtype, torch.float32))
+
+    def _call(self, tensors: Parameters, inputs: Tensor) -> Tensor:
+        encoded: Tensor = functional_call(self._network.encoder, tensors, (inputs,), tie_weights=False)
+        return encoded
 
     def read(self, params: Parameters, encoded: Tensor) -> Outputs:
         """Give features and logits of encoded samples, and the maps of the last batch that was encoded."""

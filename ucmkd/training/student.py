@@ -1,6 +1,6 @@
 """One student: everything in a cell that decides its numbers, trained with one seed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,10 +14,10 @@ from ucmkd.data.prepared import Prepared, read_prepared
 from ucmkd.data.sampling import sampler_for
 from ucmkd.evaluation.metrics import reliability, score
 from ucmkd.files import read_json
-from ucmkd.methods.base import TeacherBank, TeacherPart, load_method, method_class
+from ucmkd.methods.base import Method, TeacherBank, TeacherPart, load_method, method_class
 from ucmkd.seeding import generator_for, seed_for
 from ucmkd.settings import build, plain
-from ucmkd.training.block import SeedResult, digest_of
+from ucmkd.training.block import SeedResult, digest_of, now
 from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
@@ -25,6 +25,7 @@ from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe, Recipes
 from ucmkd.training.runner import Fitted, LiveTeacher, Runner, Supply
 from ucmkd.training.teacher import CachedTeacher, declared, read_teacher, teacher_network
+from ucmkd.training.together import Together, trains_together
 
 Control = Literal["real", "shuffled", "random"]
 REFERENCE_ROWS = 128
@@ -47,6 +48,37 @@ class Data:
     def hashes(self) -> list[str]:
         """Name the samples of both sides."""
         return [self.learning.card["sha256"], self.teaching.card["sha256"]]
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What the students of a cell share: how they are trained, and the rows that they learn and choose by."""
+
+    recipe: Recipe
+    training: Inputs
+    labels: Tensor
+    validation: Inputs
+
+    @classmethod
+    def of(cls, data: Data, recipe: Recipe, device: str) -> "_Pool":
+        learning, mine = data.learning, data.split.student
+        disturb = disturbance_of(data.split.shift, "student", learning)
+        labels = np.where(mine.labelled, learning.labels[mine.train], -1)
+        return cls(
+            recipe,
+            Inputs(learning, mine.train, device, disturb),
+            torch.from_numpy(labels).to(device),
+            Inputs(learning, mine.val, device, disturb),
+        )
+
+
+@dataclass(frozen=True)
+class _Start:
+    """One student before training, and its teacher."""
+
+    runner: Runner
+    teacher: CachedTeacher
+    started: str
 
 
 class Cell:
@@ -83,35 +115,48 @@ class Cell:
             }
         )
 
-    def train(self, seed: int, *, data: Data, teacher_folder: str, device: str) -> SeedResult:
+    def train(
+        self, seeds: Sequence[int], *, data: Data, teacher_folder: str, device: str
+    ) -> Iterator[SeedResult]:
         """Train, choose the epoch on validation data, score test data once."""
-        network, fitted, record = self._fit(seed, data, teacher_folder, device)
         learning, test = data.learning, data.split.student.test
         disturb = disturbance_of(data.split.shift, "student", learning)
-        said = predict(network, dict(network.named_parameters()), Inputs(learning, test, device, disturb))
-        logits = said.logits.cpu().numpy()
-        record["scores"]["test"] = score(logits, learning.labels[test])
-        record["reliability"] = reliability(logits, learning.labels[test])
-        arrays: dict[str, NDArray[Any]] = {
-            "ids": learning.ids[test], "labels": learning.labels[test], "logits": logits
-        }  # fmt: skip
-        return SeedResult(record, fitted.history, arrays, fitted.state)
+        shown = Inputs(learning, test, device, disturb)
+        for network, fitted, record in self._fit(seeds, data, teacher_folder, device):
+            logits = predict(network, dict(network.named_parameters()), shown).logits.cpu().numpy()
+            record["scores"]["test"] = score(logits, learning.labels[test])
+            record["reliability"] = reliability(logits, learning.labels[test])
+            arrays: dict[str, NDArray[Any]] = {
+                "ids": learning.ids[test], "labels": learning.labels[test], "logits": logits
+            }  # fmt: skip
+            yield SeedResult(record, fitted.history, arrays, fitted.state)
 
-    def try_out(self, seed: int, *, data: Data, teacher_folder: str, device: str) -> SeedResult:
+    def try_out(
+        self, seeds: Sequence[int], *, data: Data, teacher_folder: str, device: str
+    ) -> Iterator[SeedResult]:
         """Train and score validation data alone: for choosing settings."""
-        _, fitted, record = self._fit(seed, data, teacher_folder, device)
-        return SeedResult(record | {"stage": "trial"}, fitted.history, {}, {})
+        for _, fitted, record in self._fit(seeds, data, teacher_folder, device):
+            yield SeedResult(record | {"stage": "trial"}, fitted.history, {}, {})
 
     def _fit(
-        self, seed: int, data: Data, teacher_folder: str, device: str
-    ) -> tuple[Network, Fitted, dict[str, Any]]:
-        """Train; return the network at its best epoch, how it came about, a record without test scores."""
+        self, seeds: Sequence[int], data: Data, teacher_folder: str, device: str
+    ) -> Iterator[tuple[Network, Fitted, dict[str, Any]]]:
+        """Train; give the network at its best epoch, how it came about, a record without test scores."""
+        method = load_method(self._method, self._values)
+        pool = _Pool.of(data, method.recipe(self._recipes), device)
+        starts = (self._start(seed, pool, data, teacher_folder, device) for seed in seeds)
+        for start, fitted in _fitted(starts, method, self._model["encoder"], device):
+            network = start.runner.network
+            network.load_state_dict(fitted.state, strict=True)
+            network.to(device)
+            yield network, fitted, self._record(start, fitted, data.split, device)
+
+    def _start(self, seed: int, pool: "_Pool", data: Data, teacher_folder: str, device: str) -> "_Start":
+        """Make everything ready to train one seed."""
+        started = now()
         learning, teaching, split = data.learning, data.teaching, data.split
         method = load_method(self._method, self._values)
-        recipe = method.recipe(self._recipes)
         cached = read_teacher(teacher_folder, seed, untrained=self._control == "random")
-        rows, disturb = split.student.train, disturbance_of(split.shift, "student", learning)
-        sampler = sampler_for(split, recipe.batch_size, learning.labels, teaching.labels)
         meeting = split.teacher.train[split.teacher.meets]
         order = np.arange(len(cached.logits))
         if self._control == "shuffled":
@@ -119,12 +164,11 @@ class Cell:
         bank, live = None, None
         if method.needs.teacher:
             bank, live = self._taught(method.needs.teacher, data, cached, order, teacher_folder, device)
-        labels = np.where(split.student.labelled, learning.labels[rows], -1)
         supply = Supply(
-            Inputs(learning, rows, device, disturb),
-            torch.from_numpy(labels).to(device),
-            sampler,
-            Inputs(learning, split.student.val, device, disturb),
+            pool.training,
+            pool.labels,
+            sampler_for(split, pool.recipe.batch_size, learning.labels, teaching.labels),
+            pool.validation,
             learning.labels[split.student.val],
             bank,
             live,
@@ -135,31 +179,32 @@ class Cell:
             len(split.classes), self._model["project"], seed_for(seed, "student", "weights"),
             self._model["encoder_settings"],
         )  # fmt: skip
-        fitted = Runner(network, method, recipe, supply, seed=seed, device=device).fit()
-        network.load_state_dict(fitted.state, strict=True)
-        network.to(device)
-        cls = method_class(self._method)
-        record: dict[str, Any] = self._names | {
-            "run_key": "/".join([*self._names.values(), f"seed{seed}"]),
+        runner = Runner(network, method, pool.recipe, supply, seed=seed, device=device)
+        return _Start(runner, cached, started)
+
+    def _record(self, start: "_Start", fitted: Fitted, split: Pair, device: str) -> dict[str, Any]:
+        cls, runner = method_class(self._method), start.runner
+        return self._names | {
+            "run_key": "/".join([*self._names.values(), f"seed{runner.seed}"]),
             "stage": "student",
             "control": self._control,
             "label": cls.label,
             "needs": declared(cls.needs),
-            "fallback": cls.fallback if _falls_back(method.needs.correspondence, split) else None,
-            "settings": plain(method.settings),
-            "recipe": plain(recipe),
+            "fallback": cls.fallback if _falls_back(runner.method.needs.correspondence, split) else None,
+            "settings": plain(runner.method.settings),
+            "recipe": plain(runner.recipe),
             "model": self._model | {"size": "student"},
             "scores": {"val": fitted.validation},
             "reliability": [],
             "best_epoch": fitted.best_epoch,
             "costs": fitted.costs,
             "teacher": {
-                "run_key": cached.record["run_key"],
-                "val_accuracy": cached.record["scores"]["val"]["accuracy"],
+                "run_key": start.teacher.record["run_key"],
+                "val_accuracy": start.teacher.record["scores"]["val"]["accuracy"],
             },
             "device": device,
+            "started": start.started,
         }
-        return network, fitted, record
 
     def _taught(
         self, wanted: frozenset[TeacherPart], data: Data, cached: CachedTeacher, order: NDArray[np.int64],
@@ -180,6 +225,18 @@ class Cell:
                 live = LiveTeacher(network.to(device), inputs)
                 bank = replace(bank, network=live.network) if "live" in wanted else bank
         return bank, live
+
+
+def _fitted(
+    starts: Iterable[_Start], method: Method[Any], encoder: str, device: str
+) -> Iterator[tuple[_Start, Fitted]]:
+    """Train in one pass where that pays, else one after the other."""
+    if trains_together(method, encoder, device):
+        ready = list(starts)
+        yield from zip(ready, Together([start.runner for start in ready]).fit(), strict=True)
+        return
+    for start in starts:
+        yield start, start.runner.fit()
 
 
 def shuffled_order(order: NDArray[np.int64], rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ from ucmkd.methods import ce
 from ucmkd.methods.base import Needs, TeacherBank
 from ucmkd.seeding import seed_for
 from ucmkd.settings import NoSettings, build, plain
-from ucmkd.training.block import SeedResult, digest_of, make_reproducible, run_block
+from ucmkd.training.block import SeedResult, digest_of, make_reproducible, now, run_block
 from ucmkd.training.devices import Device, leased_device
 from ucmkd.training.disturbance import disturbance_of
 from ucmkd.training.inputs import Inputs
@@ -85,17 +85,17 @@ def train_teachers(
              "shift": None if split.shift is None else plain(split.shift)}  # fmt: skip
     with leased_device(device) as leased:
         make_reproducible(leased)
-        job = partial(
+        train = partial(
             _train, pair=pair, pool=pool, data=data, split=split, model=model, recipe=how, device=leased
         )
-        run_block(folder, seeds, "outputs", digest_of(facts), job)
+        run_block(folder, seeds, "outputs", digest_of(facts), partial(map, train))
 
 
 def _train(
     seed: int, *, pair: str, pool: str, data: Prepared, split: Pair, model: Mapping[str, Any], recipe: Recipe,
     device: str,
 ) -> SeedResult:  # fmt: skip
-    rows = split.teacher_rows(pool)
+    started, rows = now(), split.teacher_rows(pool)
     labels = data.labels[rows]
     name = f"{pair}/{pool}/teacher/default/seed{seed}"
     network = build_network(
@@ -144,6 +144,7 @@ def _train(
         "costs": fitted.costs,
         "teacher": None,
         "device": device,
+        "started": started,
     }
     arrays = trained | {f"untrained_{key}": value for key, value in untrained.items()}
     return SeedResult(record, fitted.history, arrays, fitted.state)
