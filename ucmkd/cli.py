@@ -161,6 +161,12 @@ def _add_benches(commands: Any) -> None:
     command.add_argument("--batch", type=int, default=64, metavar="N", help="(default: %(default)s)")
     command.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: %(default)s)")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
+    command = _command(
+        benches, "seeds", _bench_seeds, "time students trained in one pass against one by one", as_json=True
+    )
+    command.add_argument("--seeds", type=int, default=6, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
     _command(benches, "transport", _bench_transport, "time solvers of entropic transport", as_json=True)
 
 
@@ -292,6 +298,15 @@ def _bench_step(parsed: argparse.Namespace) -> int:
         device=parsed.device,
     )
     _print_rows(rows, as_json=parsed.json)
+    return 0
+
+
+def _bench_seeds(parsed: argparse.Namespace) -> int:
+    from ucmkd.training.bench_seeds import bench_seeds
+
+    _print_rows(
+        bench_seeds(seeds=parsed.seeds, rounds=parsed.rounds, device=parsed.device), as_json=parsed.json
+    )
     return 0
 
 

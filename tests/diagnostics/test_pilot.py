@@ -67,8 +67,8 @@ def test_a_finished_pilot_is_not_trained_again(
 ) -> None:
     first = job(toy, teachers, tmp_path / "block0")
     trained: list[str] = []
-    fit = student_module.Runner.fit
-    monkeypatch.setattr(student_module.Runner, "fit", lambda runner: trained.append("") or fit(runner))
+    fitted = student_module.Runner.fitted
+    monkeypatch.setattr(student_module.Runner, "fitted", lambda *told: trained.append("") or fitted(*told))
     assert job(toy, teachers, tmp_path / "block0") == first
     assert not trained
     job(toy, teachers, tmp_path / "block0", code="c1")

@@ -5,6 +5,7 @@ import pytest
 from ucmkd.errors import ConfigError
 from ucmkd.methods.base import method_class
 from ucmkd.training.bench import REFERENCE, _with_cached_teacher, bench_step
+from ucmkd.training.bench_seeds import ENCODERS, bench_seeds
 
 
 @pytest.mark.parametrize(("encoder", "shape"), [("convnet", (1, 8, 8)), ("mlp", ()), ("timm:resnet18", ())])
@@ -17,6 +18,14 @@ def test_ratios_are_to_cross_entropy_and_passes_are_those_of_the_method(
     assert rows[0]["step_ratio_to_ce"] == 1
     assert [row["student_forwards"] for row in rows] == [1, 2, 3, None]
     assert all(row["step_ms"] > 0 for row in rows)
+
+
+def test_students_in_one_pass_are_timed_for_every_encoder_and_method() -> None:
+    rows = bench_seeds(["ce", "kd"], seeds=2, batch_size=8, rounds=1, steps=1)
+    assert [(row["encoder"], row["method"]) for row in rows] == [
+        (encoder, method) for encoder in ENCODERS for method in ("ce", "kd")
+    ]
+    assert all(row["gain"] > 0 and row["seeds"] == 2 for row in rows)
 
 
 def test_methods_that_need_a_teacher_at_work_are_left_out() -> None:

@@ -105,8 +105,10 @@ class TestTune:
     ) -> None:
         job(toy, teachers, tmp_path / "tuned")
         trained: list[str] = []
-        fit = student_module.Runner.fit
-        monkeypatch.setattr(student_module.Runner, "fit", lambda runner: trained.append("") or fit(runner))
+        fitted = student_module.Runner.fitted
+        monkeypatch.setattr(
+            student_module.Runner, "fitted", lambda *told: trained.append("") or fitted(*told)
+        )
         job(toy, teachers, tmp_path / "tuned", trials=TRIALS + 1)
         assert len(trained) == 2
 

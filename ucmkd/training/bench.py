@@ -1,6 +1,5 @@
 """What a step of each method costs, against a step of plain cross-entropy in the same process."""
 
-import time
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
 from ucmkd.training.recipe import Recipe, Recipes
 from ucmkd.training.reference_step import ReferenceStep
-from ucmkd.training.runner import Runner, Supply
+from ucmkd.training.runner import Runner, Supply, clock
 
 CLASSES, WIDTH, BATCHES = 10, 64, 8
 REFERENCE = "reference step"
@@ -63,16 +62,17 @@ def bench_step(
         passes and transport iterations of one step. The last row is :class:`ReferenceStep`.
     """
     make_reproducible(device)
-    shape = shape or SHAPES.get(encoder.partition(":")[0], IMAGE)
+    shape = shape or shape_of(encoder)
     names = ["ce", *(name for name in (methods or _with_cached_teacher()) if name != "ce")]
-    supply, meetings = _supply(shape, batch_size, device)
-    runners = {name: _runner(name, encoder, shape, supply, device) for name in names}
+    supply, meetings = random_supply(shape, batch_size, device)
+    runners = {name: new_runner(name, encoder, shape, supply, device) for name in names}
     taken: dict[str, Step] = {name: runner.step for name, runner in runners.items()}
     taken[REFERENCE] = _reference(encoder, shape, supply, device)
     for step in taken.values():
-        _seconds(step, meetings, steps, device)
+        seconds_of(step, meetings, steps, device)
     timings = [
-        {name: _seconds(step, meetings, steps, device) for name, step in taken.items()} for _ in range(rounds)
+        {name: seconds_of(step, meetings, steps, device) for name, step in taken.items()}
+        for _ in range(rounds)
     ]
     nothing = dict.fromkeys(runners["ce"].ledger())
     return [
@@ -94,14 +94,20 @@ def _with_cached_teacher() -> list[str]:
     ]
 
 
-def _seconds(step: Step, meetings: list[Meeting], steps: int, device: str) -> float:
-    clock = time.process_time if device == "cpu" else time.perf_counter
+def shape_of(encoder: str) -> tuple[int, ...]:
+    """Choose inputs that suit an encoder."""
+    return SHAPES.get(encoder.partition(":")[0], IMAGE)
+
+
+def seconds_of(step: Step, meetings: list[Meeting], steps: int, device: str) -> float:
+    """Time so many steps; of the processor on a CPU."""
+    now = clock(device)
     _finish(device)
-    started = clock()
+    started = now()
     for number in range(steps):
         step(meetings[number % len(meetings)])
     _finish(device)
-    return clock() - started
+    return now() - started
 
 
 def _finish(device: str) -> None:
@@ -117,7 +123,8 @@ def _network(
     return build_network(kind, size, shape, WIDTH, CLASSES, "student", 0, values).to(device)
 
 
-def _runner(name: str, encoder: str, shape: tuple[int, ...], supply: Supply, device: str) -> Runner:
+def new_runner(name: str, encoder: str, shape: tuple[int, ...], supply: Supply, device: str) -> Runner:
+    """Make a runner of a method with its defaults; all have the same first weights."""
     method = load_method(name)
     recipe = method.recipe(Recipes(student=Recipe(), teacher=Recipe()))
     return Runner(_network(encoder, "student", shape, device), method, recipe, supply, seed=0, device=device)
@@ -137,8 +144,8 @@ def _reference(encoder: str, shape: tuple[int, ...], supply: Supply, device: str
     return step
 
 
-def _supply(shape: tuple[int, ...], batch_size: int, device: str) -> tuple[Supply, list[Meeting]]:
-    """Random inputs in clusters by class, and a teacher that knows the classes."""
+def random_supply(shape: tuple[int, ...], batch_size: int, device: str) -> tuple[Supply, list[Meeting]]:
+    """Draw inputs in clusters by class, and a teacher that knows the classes; give them with their batches."""
     draw, count = generator_for(0, "bench"), BATCHES * batch_size
     labels = np.arange(count) % CLASSES
     centres = draw.normal(size=(CLASSES, *shape))
