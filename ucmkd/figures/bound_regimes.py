@@ -44,12 +44,11 @@ def draw(tables: Tables) -> Figure:
         legend=method_marks(tables, methods),
         labels=0.5,
     )
-    names = list(dict.fromkeys(regime for regimes in by_pair.values() for regime in regimes))
     for panel in panels:
-        _prepare(panel, names)
         pair = panel.block[0]
-        for regime in by_pair[pair]:
-            _draw_regime(panel, names.index(regime), terms[pair, regime], methods, given)
+        _prepare(panel, by_pair[pair])
+        for x, regime in enumerate(by_pair[pair]):
+            _draw_regime(panel, x, terms[pair, regime], methods, given)
     return figure
 
 

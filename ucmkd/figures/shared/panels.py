@@ -14,6 +14,7 @@ from ucmkd.figures.style import COLUMN_WIDTH, PAGE_WIDTH, Look, controls_last
 Rows = list[list[Block]]
 
 _FLOW = 3
+_WIDEST = 4
 _PANEL_WIDTH = 2.5
 _AROUND = 0.3
 _TITLE = 0.36
@@ -33,15 +34,22 @@ class Panel:
 
 
 def block_rows(tables: Tables) -> Rows:
-    """Arrange the blocks of a summary: a row for each pair; those of one regime in rows of up to three."""
+    """Arrange the blocks of a summary: rows of its own for each pair; those of one regime share rows."""
     rows: Rows = []
     for pair, regimes in regimes_by_pair(tables).items():
         row = [(pair, regime) for regime in regimes]
         if len(row) == 1 and rows and _has_room(rows[-1]):
             rows[-1] += row
         else:
-            rows.append(row)
+            rows += _broken(row)
     return rows
+
+
+def _broken(row: list[Block]) -> Rows:
+    """Break a row that is too wide for the page into rows of nearly equal length."""
+    lines = -(-len(row) // _WIDEST)
+    length = -(-len(row) // lines)
+    return [row[start : start + length] for start in range(0, len(row), length)]
 
 
 def _has_room(row: Sequence[Block]) -> bool:
