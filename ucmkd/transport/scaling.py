@@ -17,6 +17,7 @@ from torch.autograd.function import Function
 
 CHECK_EVERY = 10
 MAX_LOG_SCALING = 40.0  # float32 holds exp(±87), and products of two scalings must fit
+NUMPY_ENTRIES = 2**18  # of a cost matrix: beyond, NumPy's products start threads of their own
 PATIENCE = 200  # iterations on a problem before it is approached by way of coarser ones, and on each of those
 
 
@@ -34,7 +35,7 @@ def potentials(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) ->
         return _Unrolled.apply(cost, a, b, max_iter, tol)  # type: ignore[no-any-return]
     first = max_iter if tol == math.inf else min(max_iter, PATIENCE)
     f, g, stretches = _iterate(cost, start, a, b, first, tol)
-    if first == max_iter or stretches[-1].violation(_native(a)) < tol / 2:
+    if first == max_iter or stretches[-1].violation(_native(a, cost)) < tol / 2:
         return f, g, _count(stretches)
     f, g, iterations = _anneal(cost, a, b, max_iter, tol)
     return f, g, _count(stretches) + iterations
@@ -87,8 +88,8 @@ class _Stretch:
     """Iterations ``u = 1 / (rows @ v)``, ``v = 1 / (columns @ u)`` from 1, between two absorptions.
 
     ``rows`` is the law of y given x under the absorbed potentials, up to a factor for ``u`` to correct, and
-    ``columns`` that of x given y. The arrays are NumPy's on the CPU, where its small operations take half the
-    time, and tensors elsewhere.
+    ``columns`` that of x given y. The arrays are NumPy's for small matrices on the CPU, where its operations
+    take half the time, and tensors elsewhere.
     """
 
     rows: Any
@@ -115,14 +116,18 @@ class _Stretch:
 
 
 def _absorb(cost: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> _Stretch:
-    density = (f + g.mT - cost).exp()
-    rows, columns = density * b.mT, (a * density).mT.contiguous()
+    density = (f + g.mT).sub_(cost).exp_()
+    columns = (a * density).mT
+    rows = density.mul_(b.mT)
     return _Stretch(
-        _native(rows), _native(columns), [_native(torch.ones_like(f))], [_native(torch.ones_like(g))]
+        *(_native(x, cost) for x in (rows, columns)), *([_native(torch.ones_like(x), cost)] for x in (f, g))
     )
 
 
-def _native(x: Tensor) -> Any:
+def _native(x: Tensor, cost: Tensor) -> Any:
+    if cost.shape[-2:].numel() > NUMPY_ENTRIES:
+        return x
+    x = x.contiguous()
     return x.numpy() if x.device.type == "cpu" else x
 
 
@@ -146,7 +151,7 @@ def _iterate(
     """
     f, g = _update_logs(cost, start, a, b)
     stretches = [_absorb(cost, f, g, a, b)]
-    weights = _native(a)
+    weights = _native(a, cost)
     remaining, length = max_iter - 1, 1
     while remaining > 0:
         stretch = stretches[-1]
@@ -204,7 +209,7 @@ def _differentiate(
     and the cost receives the kernel times :math:`x_t v_{t-1}^T - u_t y_t^T`.
     """
     matmul = _module(stretches[0].rows).matmul
-    phi, gamma = _native(grad_f / a), _native(grad_g / b)
+    phi, gamma = _native(grad_f / a, cost), _native(grad_g / b, cost)
     grad = torch.zeros_like(cost)  # divided by a
     for stretch in reversed(stretches):
         rows, columns, us, vs = stretch.rows, stretch.columns, stretch.us[::-1], stretch.vs[::-1]

@@ -95,9 +95,9 @@ def entropic_coupling(
         a, b = _weights(a, cost, -2), _weights(b, cost, -1)
         epsilon = _epsilon(problems.detach(), reg, reg_mode)
         shift = problems.detach().amin(-1, keepdim=True)
-        scaled = _scaled(problems - shift, epsilon, plan_grad)
+        scaled = (_followed(problems, plan_grad) - shift).div_(epsilon)
         f, g, iterations = potentials(scaled, a, b, max_iter, tol)
-        plan = a * (f + g.mT - scaled).exp() * b.mT
+        plan = _plan(scaled, f, g, a, b)
         _check_plan(plan.detach(), a, b, tol, iterations, epsilon)
         return _coupling(cost.shape, plan, iterations, epsilon, shift + epsilon * f, epsilon * g)
 
@@ -128,9 +128,9 @@ def self_coupling(
         problems = _stacked(cost)
         a = _weights(a, cost, -2)
         epsilon = _epsilon(problems.detach(), reg, reg_mode)
-        scaled = _scaled(problems, epsilon, plan_grad)
+        scaled = _followed(problems, plan_grad) / epsilon
         f, iterations = self_potential(scaled, a, max_iter, tol)
-        plan = a * (f + f.mT - scaled).exp() * a.mT
+        plan = _plan(scaled, f, f, a, a)
         _check_plan(plan.detach(), a, a, tol, iterations, epsilon)
         return _coupling(cost.shape, plan, iterations, epsilon, epsilon * f, epsilon * f)
 
@@ -198,8 +198,14 @@ def _stacked(cost: Tensor) -> Tensor:
     return cost
 
 
-def _scaled(cost: Tensor, epsilon: Tensor, plan_grad: PlanGrad) -> Tensor:
-    return (cost.detach() if plan_grad == "envelope" else cost) / epsilon
+def _followed(cost: Tensor, plan_grad: PlanGrad) -> Tensor:
+    """Cut what the iterations see off from the gradient, unless that is to follow them."""
+    return cost.detach() if plan_grad == "envelope" else cost
+
+
+def _plan(scaled: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    density = (f + g.mT).sub_(scaled).exp_()
+    return (a * density).mul_(b.mT)
 
 
 def _weights(given: Tensor | None, cost: Tensor, dim: int) -> Tensor:
