@@ -78,9 +78,17 @@ def self_potential(cost: Tensor, a: Tensor, max_iter: int, tol: float) -> tuple[
 
 def _update_logs(cost: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Update both potentials once, in the log domain, where nothing overflows."""
-    f = -torch.logsumexp(b.log().mT + g.mT - cost, -1, keepdim=True)
-    g = -torch.logsumexp(a.log() + f - cost, -2, keepdim=True).mT
+    f = -_log_sum_exp(b.log().mT + g.mT - cost, -1)
+    g = -_log_sum_exp(a.log() + f - cost, -2).mT
     return f, g
+
+
+def _log_sum_exp(x: Tensor, dim: int) -> Tensor:
+    """Do what torch's function does, in the memory of ``x`` where no gradient needs it."""
+    if x.requires_grad:
+        return torch.logsumexp(x, dim, keepdim=True)
+    largest = x.amax(dim, keepdim=True)
+    return x.sub_(largest).exp_().sum(dim, keepdim=True).log_().add_(largest)
 
 
 @dataclass(frozen=True)

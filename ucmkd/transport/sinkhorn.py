@@ -26,9 +26,6 @@ class Coupling:
         Rows sum to ``a``, columns to ``b``.
     iterations : int
         Updates of both potentials; where problems are solved together, those of the slowest.
-    sharpness : Tensor, shape (...)
-        :math:`1 - \mathrm{Ent}(P) / \log nm`, without gradient; 0 for the independent coupling of two batches
-        with uniform weights.
     epsilon : Tensor, shape (...)
         The regularisation used, in units of the cost, without gradient.
     potentials : pair of Tensor, shapes (..., n) and (..., m)
@@ -37,9 +34,25 @@ class Coupling:
 
     plan: Tensor
     iterations: int
-    sharpness: Tensor
     epsilon: Tensor
     potentials: tuple[Tensor, Tensor]
+
+    @property
+    def sharpness(self) -> Tensor:
+        r"""Measure how far the plan is from spreading evenly over all pairs.
+
+        Returns
+        -------
+        Tensor, shape (...)
+            :math:`1 - \mathrm{Ent}(P) / \log nm`, without gradient; 0 for the independent coupling of two
+            batches with uniform weights.
+        """
+        plan = self.plan.detach()
+        pairs = plan.shape[-2:].numel()
+        if pairs == 1:
+            return plan.new_zeros(plan.shape[:-2])
+        entropy: Tensor = torch.special.entr(plan).sum((-2, -1))
+        return 1 - entropy / math.log(pairs)
 
 
 def entropic_coupling(
@@ -172,11 +185,9 @@ def _coupling(
     shape: torch.Size, plan: Tensor, iterations: int, epsilon: Tensor, f: Tensor, g: Tensor
 ) -> Coupling:
     *batch, n, m = shape
-    sharpness = _sharpness(plan.detach())
     return Coupling(
         plan=plan.reshape(shape),
         iterations=iterations,
-        sharpness=sharpness.reshape(batch),
         epsilon=epsilon.reshape(batch),
         potentials=(f.reshape(*batch, n), g.reshape(*batch, m)),
     )
@@ -238,14 +249,6 @@ def _typical(cost: Tensor) -> Tensor:
     finite = torch.where(cost.isinf(), math.nan, cost).flatten(-2)
     typical = torch.maximum(finite.nanmedian(-1).values, finite.nanmean(-1) / 100)
     return torch.where(typical > 0, typical, 1).reshape(-1, 1, 1)
-
-
-def _sharpness(plan: Tensor) -> Tensor:
-    n, m = plan.shape[-2:]
-    if n * m == 1:
-        return torch.zeros_like(plan)
-    entropy: Tensor = torch.special.entr(plan).sum((-2, -1))
-    return 1 - entropy / math.log(n * m)
 
 
 def _check_plan(plan: Tensor, a: Tensor, b: Tensor, tol: float, iterations: int, epsilon: Tensor) -> None:
