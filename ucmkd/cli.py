@@ -168,6 +168,44 @@ def _add_benches(commands: Any) -> None:
     command.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: %(default)s)")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
     _command(benches, "transport", _bench_transport, "time solvers of entropic transport", as_json=True)
+    _add_pipeline(benches)
+
+
+def _add_pipeline(benches: Any) -> None:
+    what = "measure everything around the training, beside budgets"
+    parts = benches.add_parser(
+        "pipeline", help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=EPILOG
+    ).add_subparsers(metavar="PART", required=True)
+
+    def part(name: str, what: str, *, of_folder: bool = False) -> argparse.ArgumentParser:
+        command = _command(parts, name, _bench_pipeline, what, as_json=True)
+        command.set_defaults(part=name)
+        if of_folder:
+            command.add_argument(
+                "folder",
+                nargs="?",
+                type=Path,
+                default=Path(),
+                metavar="FOLDER",
+                help="where results/ of a finished benchmark lies (default: this folder)",
+            )
+        return command
+
+    share = part("share", "share out the processor's time of a finished benchmark", of_folder=True)
+    share.add_argument("--figure", type=Path, metavar="FILE", help="draw it, as .png or .svg")
+    part("dry-run", "plan a benchmark of 10,000 runs")
+    part("summary", "summarise 100,000 made-up records")
+    part("publish", "publish 1,000 made-up runs")
+    nothing = part("no-op", "call snakemake where everything is done", of_folder=True)
+    nothing.add_argument(
+        "--config",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="CONFIG",
+        help="a file laid over config/config.yaml, as for the benchmark; may be given more than once",
+    )
+    part("disk", "count what a finished benchmark takes of the disk", of_folder=True)
 
 
 def _command(
@@ -314,6 +352,30 @@ def _bench_transport(parsed: argparse.Namespace) -> int:
     from ucmkd.transport.bench import bench_transport
 
     _print_rows(bench_transport(), as_json=parsed.json)
+    return 0
+
+
+def _bench_pipeline(parsed: argparse.Namespace) -> int:
+    from ucmkd.pipeline.disk import bench_disk
+    from ucmkd.pipeline.planning import bench_dry_run, bench_no_op
+    from ucmkd.pipeline.publishing import bench_publish
+    from ucmkd.pipeline.share import bench_share
+    from ucmkd.pipeline.summary import bench_summary
+
+    measures: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "share": lambda: bench_share(parsed.folder),
+        "dry-run": bench_dry_run,
+        "summary": bench_summary,
+        "publish": bench_publish,
+        "no-op": lambda: bench_no_op(parsed.folder, parsed.config),
+        "disk": lambda: bench_disk(parsed.folder),
+    }
+    rows = measures[parsed.part]()
+    _print_rows(rows, as_json=parsed.json)
+    if parsed.part == "share" and parsed.figure:
+        from ucmkd.pipeline.share_figure import draw_share
+
+        draw_share(rows, parsed.figure)
     return 0
 
 

@@ -27,6 +27,9 @@ from ucmkd.blocks import (
     tuning_folders,
 )
 from ucmkd.errors import ConfigError, UcmkdError
+from ucmkd.processor import Stamp
+
+log = logging.getLogger(__name__)
 
 CAPTIONS = Path(__file__).resolve().parents[1] / "workflow" / "report"
 
@@ -133,7 +136,11 @@ def summarise(
     seeds: int,
     folder: str,
 ) -> None:
-    """Gather the records of all runs, and what was diagnosed of them, into tables."""
+    """Gather the records of all runs, and what was diagnosed of them, into tables.
+
+    Its matrix products are so thin that a second thread of the library would wait more than it works.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from ucmkd.evaluation import summarise
     from ucmkd.evaluation.diagnosed import Diagnosed
 
@@ -217,12 +224,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("specification", help="what it is told, as JSON; - reads it from standard input")
     parser.add_argument("--root", default=".", help="the folder that holds results/ (default: this one)")
     parsed = parser.parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(Stamp())
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     try:
         os.chdir(parsed.root)
         VERBS[parsed.verb](**_read(parsed.specification))
+        log.info("done")
     except UcmkdError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return error.exit_code

@@ -26,7 +26,7 @@ class Trainer:
             raise KeyboardInterrupt
         self.trained.append(seed)
         return SeedResult(
-            {"run_key": f"toy/seed{seed}", "started": now()},
+            {"run_key": f"toy/seed{seed}", "started": now(), "costs": {}},
             [(1, "loss/task", 0.5 + seed), (2, "loss/task", 0.25)],
             {"logits": np.full(3, seed, np.float32), "ids": np.array(["a", "b", "c"])},
             {"weight": torch.full((2,), float(seed))},

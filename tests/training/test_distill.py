@@ -27,7 +27,8 @@ KEYS = {
 }  # fmt: skip
 COSTS = {
     "steps", "student_forwards", "student_backwards", "teacher_forwards", "teacher_backwards",
-    "aux_parameters", "parameters", "ot_iterations", "step_seconds", "fit_seconds",
+    "aux_parameters", "parameters", "ot_iterations", "step_seconds",
+    "evaluation_seconds", "fit_seconds", "write_seconds",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Training jobs start quickly: they import torch and little else, and never its compiler."""
+"""Training jobs start quickly: they import torch, NumPy and safetensors, and never torch's compiler."""
 
 import json
 import subprocess
@@ -10,29 +10,52 @@ import pytest
 
 from tests.toy import ToyPair
 
-HEAVY = ["mlflow", "ot", "pandas", "matplotlib", "seaborn", "sklearn", "scipy", "snakemake", "sympy",
-         "tokenizers", "torch._dynamo", "torch._inductor", "transformers"]  # fmt: skip
+ALLOWED = "import numpy.random, safetensors.torch, torch"
+HEAVY = ["torch._dynamo", "torch._inductor"]
 
-JOBS = """
+LOADED = """
 import json, sys
+def loaded(heavy):
+    packages = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+    return sorted(packages | set(heavy) & set(sys.modules))
+"""
+
+JOBS = (
+    LOADED
+    + """
+from ucmkd.jobs import VERBS
 from ucmkd.methods.base import load_method, method_names
-from ucmkd.training.distill import distill
-from ucmkd.training.teacher import train_teachers
+from ucmkd.training import distill, teacher
 
 given = json.loads(sys.argv[1])
-before = [name for name in given["heavy"] if name in sys.modules]
+before = loaded(given["heavy"])
 for name in method_names():
     load_method(name)
-train_teachers(**given["teacher"])
+VERBS["teacher"](**given["teacher"])
 for job in given["students"]:
-    distill(**job)
-print(json.dumps([before, [name for name in given["heavy"] if name in sys.modules]]))
+    VERBS["distill"](**job)
+print(json.dumps([before, loaded(given["heavy"])]))
 """
+)
+
+
+def run(code: str, argument: dict[str, Any]) -> Any:
+    """Run a program in a fresh interpreter and read its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(argument)], check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def allowed() -> set[str]:
+    """Packages that the three allowed ones bring along, and ours."""
+    return {"ucmkd", *run(f"{LOADED}{ALLOWED}\nprint(json.dumps(loaded([])))", {})}
 
 
 @pytest.fixture(scope="module")
 def imported(toy: ToyPair, tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
-    """Heavy modules that a process has imported: before, and after training a teacher and some students."""
+    """Packages, and heavy modules, of a process: before and after it trains a teacher and some students."""
     folder = tmp_path_factory.mktemp("jobs")
     methods = ["ucmkd_second_order", "ucmkd_released", "ce_teacher_recipe"]
     given: dict[str, Any] = {
@@ -44,17 +67,17 @@ def imported(toy: ToyPair, tmp_path_factory: pytest.TempPathFactory) -> list[lis
             for name in methods
         ],
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", JOBS, json.dumps(given)], check=True, capture_output=True, text=True
-    )
+    found: list[list[str]] = run(JOBS, given)
     assert all((Path(folder) / name / "records.json").exists() for name in methods)
-    found: list[list[str]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def test_jobs_import_nothing_heavy_to_start_with(imported: list[list[str]]) -> None:
-    assert imported[0] == []
+@pytest.mark.parametrize("when", [0, 1], ids=["to start with", "while they train"])
+def test_jobs_import_torch_and_numpy_and_no_other_package(
+    imported: list[list[str]], allowed: set[str], when: int
+) -> None:
+    assert set(imported[when]) - allowed == set()
 
 
-def test_jobs_import_nothing_heavy_while_they_train(imported: list[list[str]]) -> None:
-    assert imported[1] == []
+def test_the_check_would_see_a_package_that_is_too_many(allowed: set[str]) -> None:
+    assert {"scipy", "pandas", "matplotlib", "mlflow", "snakemake", "sklearn", "ot"} & allowed == set()

@@ -145,7 +145,7 @@ def _reference(encoder: str, shape: tuple[int, ...], supply: Supply, device: str
 
 
 def random_supply(shape: tuple[int, ...], batch_size: int, device: str) -> tuple[Supply, list[Meeting]]:
-    """Draw inputs in clusters by class, and a teacher that knows the classes; give them with their batches."""
+    """Draw inputs in clusters by class, and a teacher that knows the classes; give their batches too."""
     draw, count = generator_for(0, "bench"), BATCHES * batch_size
     labels = np.arange(count) % CLASSES
     centres = draw.normal(size=(CLASSES, *shape))

@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,10 +78,12 @@ def run_block(
             "finished": now(),
         }
         with atomic_folder(parts[seed]) as temporary:
+            begun = time.process_time()
             write_json(temporary / HISTORY, result.history)
             with (temporary / ARRAYS).open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **result.arrays)
             save_file(result.state, temporary / MODEL)
+            record["costs"] |= {"write_seconds": time.process_time() - begun}
             write_json(temporary / RECORD, record)
         log.info("seed %d is stored", seed)
     _assemble(folder, seeds, arrays_name)

@@ -173,13 +173,14 @@ class Runner:
         TrainingError
             If a loss is not finite, or the method changes the network's mode.
         """
-        started, stepping = time.perf_counter(), 0.0
+        now, stepping = clock(self.device), 0.0
+        started, begun = time.perf_counter(), now()
         for epoch in range(1, self.recipe.epochs + 1):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed_for(self.seed, "dropout", epoch))
                 stepping += self._train_epoch(epoch)
             self.evaluate(epoch)
-        return self.fitted(stepping, time.perf_counter() - started)
+        return self.fitted(stepping, now() - begun - stepping, time.perf_counter() - started)
 
     def evaluate(self, epoch: int) -> None:
         """Score the validation split, if it is due, and keep the epoch if it is the best so far.
@@ -206,15 +207,15 @@ class Runner:
         if self._best is None or rank > self._best.rank:
             self._best = _Best(rank, epoch, self._snapshot(kept), scores)
 
-    def fitted(self, stepping: float, seconds: float) -> Fitted:
+    def fitted(self, stepping: float, evaluating: float, seconds: float) -> Fitted:
         """Give what training has left.
 
         Parameters
         ----------
-        stepping : float
-            Seconds that all steps took; of the processor on a CPU.
+        stepping, evaluating : float
+            Seconds that all steps, and all else, took; of the processor on a CPU.
         seconds : float
-            That training took with all it does.
+            That training took by the clock.
         """
         if self._best is None:
             raise TrainingError("no epoch was evaluated; set evaluations to at least 1")
@@ -223,6 +224,7 @@ class Runner:
             + self.method.own_parameters,
             "parameters": sum(value.numel() for value in self.params.values()),
             "step_seconds": stepping / self.steps,
+            "evaluation_seconds": evaluating,
             "fit_seconds": seconds,
         }
         best = self._best

@@ -59,16 +59,17 @@ class Together:
         TrainingError
             If a loss of a student is not finite, or the method changes a network's mode.
         """
-        started, stepping = time.perf_counter(), 0.0
+        now, stepping = clock(self._runners[0].device), 0.0
+        started, begun = time.perf_counter(), now()
         for epoch in range(1, self._recipe.epochs + 1):
             stepping += self._train_epoch(epoch)
             if epoch in self._runners[0].evaluations:
                 self._stack.hand_back()
                 for runner in self._runners:
                     runner.evaluate(epoch)
-        count = len(self._runners)
-        seconds = time.perf_counter() - started
-        return [runner.fitted(stepping / count, seconds / count) for runner in self._runners]
+        totals = (stepping, now() - begun - stepping, time.perf_counter() - started)
+        shares = [total / len(self._runners) for total in totals]
+        return [runner.fitted(*shares) for runner in self._runners]
 
     def step(self, meetings: Sequence[Meeting]) -> None:
         """Take one step of all, each on a batch of its own; for measuring what a step costs."""

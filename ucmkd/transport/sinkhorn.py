@@ -246,8 +246,12 @@ def _epsilon(cost: Tensor, reg: float | Tensor, reg_mode: RegMode) -> Tensor:
 
 def _typical(cost: Tensor) -> Tensor:
     """Take the median finite cost, but at least a hundredth of the mean; 1 where nothing costs anything."""
-    finite = torch.where(cost.isinf(), math.nan, cost).flatten(-2)
-    typical = torch.maximum(finite.nanmedian(-1).values, finite.nanmean(-1) / 100)
+    costs = cost.flatten(-2)
+    median, mean = costs.median(-1).values, costs.mean(-1)
+    if bool(mean.isinf().any()):
+        finite = costs.masked_fill(costs.isinf(), math.nan)
+        median, mean = finite.nanmedian(-1).values, finite.nanmean(-1)
+    typical = torch.maximum(median, mean / 100)
     return torch.where(typical > 0, typical, 1).reshape(-1, 1, 1)
 
 

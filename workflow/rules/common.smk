@@ -24,6 +24,7 @@ from ucmkd.data.upstream import MIRROR
 from ucmkd.errors import UcmkdError
 from ucmkd.figures.draw import figure_names
 from ucmkd.fingerprint import source_digest, text_digest
+from ucmkd.processor import stamped
 
 # Jobs run `python -m ucmkd.jobs`: with this interpreter (unless Snakemake activates a conda environment) and this
 # source tree, in any working directory and on any node.
@@ -65,6 +66,14 @@ wildcard_constraints:
     variant="[a-z][a-z0-9_]*",
     pool="(full|own)([+][a-z][a-z0-9_.]*)?",
     block=r"\d+",
+
+
+def note_own_time():
+    """Leave what Snakemake itself has cost beside the logs of its jobs."""
+    path = Path("results/logs/snakemake.log")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        print(stamped("done"), file=file)
 
 
 def root_of(wildcards, output):

@@ -1,0 +1,1 @@
+"""What everything around the training costs, measured beside a budget."""
