@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ucmkd.data.prepared import Prepared
+from ucmkd.training.transfer import on_device
 
 RESIDENT_BYTES = 256 * 2**20
 """Inputs up to this size are held in memory whole; larger ones are read batch by batch."""
@@ -51,11 +52,11 @@ class Inputs:
 
     def __getitem__(self, positions: NDArray[np.int64]) -> Tensor:
         if self._resident is not None:
-            return self._resident[torch.from_numpy(positions)]
+            return self._resident[on_device(positions, self._device)]
         return self._read(self._rows[positions])
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
-        raw = torch.from_numpy(np.array(self._data.inputs[rows])).to(self._device)
+        raw = on_device(np.asarray(self._data.inputs[rows]), self._device)
         if raw.dtype == torch.int32:
             return raw
         standardised = (raw - self._mean) / self._std

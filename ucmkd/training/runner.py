@@ -28,6 +28,7 @@ from ucmkd.training.monitor import Ledger, Monitor
 from ucmkd.training.network import FunctionalNetwork, Network, is_encoder, map_shapes, maps_of, watched
 from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe
+from ucmkd.training.transfer import on_device
 from ucmkd.transport.divergence import transport_loss
 
 log = logging.getLogger(__name__)
@@ -267,36 +268,35 @@ class Runner:
     def batch(self, meeting: Meeting, progress: float, noise: torch.Generator, epoch: int) -> Batch:
         """Gather what a step reads."""
         supply, rate = self.supply, self.recipe.rate(progress)
-        inputs, labels = supply.inputs[meeting.student], supply.labels[torch.from_numpy(meeting.student)]
+        rows = on_device(meeting.student, self.device)
+        inputs, labels = supply.inputs[meeting.student], supply.labels[rows]
         if self.recipe.noise > 0 and inputs.is_floating_point():
             drawn = torch.randn(inputs.shape, generator=noise, device=self.device)
             inputs = inputs + self.recipe.noise * drawn
-        teacher = None
-        if supply.bank is not None:
-            rows = torch.from_numpy(meeting.teacher)
-            matched = None if meeting.matched is None else torch.from_numpy(meeting.matched).to(self.device)
-            bank = supply.bank
-            teacher = TeacherRows(bank.features[rows], bank.logits[rows], bank.labels[rows], matched,
-                                  rows.to(self.device), **self._taken(meeting.teacher, bank))  # fmt: skip
+        teacher = None if supply.bank is None else self._taught(meeting, supply.bank)
         task_loss = _task_loss(labels, self.recipe.label_smoothing, self._some_hidden)
-        student_rows = torch.from_numpy(meeting.student).to(self.device)
-        return Batch(inputs, labels, task_loss, teacher, self.monitor, rate, progress, epoch, student_rows)
+        return Batch(inputs, labels, task_loss, teacher, self.monitor, rate, progress, epoch, rows)
 
-    def _taken(self, rows: NDArray[np.int64], bank: TeacherBank) -> dict[str, Any]:
-        """Give what few methods ask for: the teacher's inputs, or its feature maps, which cost a pass."""
+    def _taught(self, meeting: Meeting, bank: TeacherBank) -> TeacherRows:
+        """Gather what the teacher says of the rows that are met.
+
+        Few methods ask for more: the teacher's inputs, or its feature maps, which cost a pass.
+        """
+        rows = on_device(meeting.teacher, self.device)
+        matched = None if meeting.matched is None else on_device(meeting.matched, self.device)
         source, wanted = self.supply.teacher, self.method.needs.teacher
         found: dict[str, Any] = {}
         if bank.inputs is not None:
-            found["inputs"] = bank.inputs[torch.from_numpy(rows)]
+            found["inputs"] = bank.inputs[rows]
         if source is not None and "live" in wanted:
-            found["inputs"] = source.inputs[rows]
+            found["inputs"] = source.inputs[meeting.teacher]
         if source is not None and "maps" in wanted:
             self.monitor.ledger.teacher_forwards += 1
             encoder = source.network.encoder
             with torch.no_grad(), watched(encoder) as seen:
-                encoder(source.inputs[rows])
+                encoder(source.inputs[meeting.teacher])
             found["maps"], found["preactivations"] = maps_of(encoder, seen, len(rows))
-        return found
+        return TeacherRows(bank.features[rows], bank.logits[rows], bank.labels[rows], matched, rows, **found)
 
     def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parameters]:
         """Return the named losses, and the parameters that their gradient is taken with respect to."""
