@@ -247,9 +247,9 @@ class Runner:
             seconds += now() - started
         return seconds
 
-    def step(self, meeting: Meeting) -> None:
+    def step(self, meeting: Meeting, progress: float = 0.0) -> None:
         """Take one step on one batch, as :meth:`fit` does; for measuring what a step costs."""
-        batch = self.batch(meeting, 0.0, self.noise(1), 1)
+        batch = self.batch(meeting, progress, self.noise(1), 1)
         self._update(*self._losses(batch), batch.rate)
         self.monitor.ledger.steps += 1
 
