@@ -1,5 +1,6 @@
 """The network as a function of its parameters, against the network itself."""
 
+import shutil
 from copy import deepcopy
 
 import pytest
@@ -172,3 +173,22 @@ def test_encoders_take_images_of_any_size_in_both_sizes(encoder: str, shape: tup
         assert (said.features.shape, said.logits.shape) == ((6, 8), (6, 4))
         sizes.append(sum(value.numel() for value in network.parameters()))
     assert sizes[0] < sizes[1]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
+def test_a_compiled_pass_says_the_same_and_has_the_same_gradient() -> None:
+    plain, other = make.network().train(), make.network().train()
+    found = []
+    for network, compiled in ((plain, False), (other, True)):
+        function, params = (
+            FunctionalNetwork(network, Monitor(), compiled=compiled),
+            dict(network.named_parameters()),
+        )
+        said = function(params, inputs())
+        found.append((said, function.gradients(said.logits.square().sum(), params, params)))
+    (one, gradients), (compiled_one, compiled_gradients) = found
+    torch.testing.assert_close(one.features, compiled_one.features, rtol=1e-4, atol=1e-5)
+    for name, value in gradients.items():
+        torch.testing.assert_close(value, compiled_gradients[name], rtol=1e-3, atol=1e-4)
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(buffer, dict(other.named_buffers())[name])

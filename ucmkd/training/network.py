@@ -145,6 +145,8 @@ class FunctionalNetwork:
         Lower precision for the forward pass.
     with_maps : bool
         Whether feature maps are kept of every pass.
+    compiled : bool
+        Whether torch compiles the encoder's pass, at the first; not where maps are kept.
     """
 
     def __init__(
@@ -154,8 +156,12 @@ class FunctionalNetwork:
         autocast: torch.dtype | None = None,
         *,
         with_maps: bool = False,
+        compiled: bool = False,
     ) -> None:
         self._with_maps = with_maps
+        self._pass: Callable[[Parameters, Tensor], Tensor] = self._call
+        if compiled and not with_maps:
+            self._pass = torch.compile(self._call)
         self._network = network
         self._monitor = monitor
         self._autocast = autocast
@@ -186,7 +192,7 @@ class FunctionalNetwork:
         moved = {name: statistic.clone() for name, (statistic, _) in self._running.items()}
         encoder = self._network.encoder
         with self._precision(inputs), watched(encoder, with_maps=self._with_maps) as seen:
-            encoded = self._call(own | moved, inputs)
+            encoded = self._pass(own | moved, inputs)
         self._maps = maps_of(encoder, seen, len(inputs))
         self._move_statistics(moved, statistics_passes)
         return encoded.to(torch.promote_types(encoded.dtype, torch.float32))

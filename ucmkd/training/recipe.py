@@ -30,6 +30,9 @@ class Recipe:
         How often, at equal distances, the validation split is scored; the best of these epochs is kept.
     precision : "float32" or "bfloat16"
         Of the networks' forward pass; losses and transport are always float32.
+    compile : bool
+        Whether torch compiles the pass of encoders, which takes long at first and pays for large ones on a
+        GPU. It cannot be differentiated twice.
     """
 
     optimiser: Literal["sgd", "adamw"] = "sgd"
@@ -44,6 +47,7 @@ class Recipe:
     noise: float = 0.0
     evaluations: int = 15
     precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_size < 2:

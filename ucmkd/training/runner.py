@@ -133,8 +133,9 @@ class Runner:
         self._history: list[Row] = []
         self._best: _Best | None = None
         self.function = FunctionalNetwork(
-            network, self.monitor, PRECISION[recipe.precision], with_maps=method.needs.student_maps
-        )
+            network, self.monitor, PRECISION[recipe.precision], with_maps=method.needs.student_maps,
+            compiled=recipe.compile,
+        )  # fmt: skip
         self.params: Parameters = {
             name: value.detach().requires_grad_() for name, value in network.named_parameters()
         }

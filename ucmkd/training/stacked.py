@@ -21,6 +21,7 @@ class StackedNetwork(FunctionalNetwork):
     monitor : Monitor
         Counts passes of all networks as one.
     autocast : torch.dtype, optional
+    compiled : bool
 
     Attributes
     ----------
@@ -28,9 +29,14 @@ class StackedNetwork(FunctionalNetwork):
     """
 
     def __init__(
-        self, networks: Sequence[Network], monitor: Monitor, autocast: torch.dtype | None = None
+        self,
+        networks: Sequence[Network],
+        monitor: Monitor,
+        autocast: torch.dtype | None = None,
+        *,
+        compiled: bool = False,
     ) -> None:
-        super().__init__(networks[0], monitor, autocast)
+        super().__init__(networks[0], monitor, autocast, compiled=compiled)
         self._networks = networks
         every = [dict(network.named_parameters()) for network in networks]
         self.params: Parameters = {

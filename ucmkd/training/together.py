@@ -46,7 +46,9 @@ class Together:
         self._runners, self._recipe = runners, first.recipe
         self._monitor = Monitor()
         networks = [runner.network for runner in runners]
-        self._stack = StackedNetwork(networks, self._monitor, PRECISION[first.recipe.precision])
+        self._stack = StackedNetwork(
+            networks, self._monitor, PRECISION[first.recipe.precision], compiled=first.recipe.compile
+        )
         self._optimiser = Optimiser(
             first.recipe.optimiser, weight_decay=first.recipe.weight_decay, momentum=first.recipe.momentum
         )
