@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,6 +16,9 @@ from ucmkd.benchmark import Benchmark
 from ucmkd.blocks import run_folders, run_keys
 from ucmkd.config import ROOT, load
 from ucmkd.figures.draw import figure_names
+from ucmkd.pipeline.disk import bench_disk
+from ucmkd.pipeline.planning import bench_no_op
+from ucmkd.pipeline.share import bench_share
 from ucmkd.training.block import PARTS
 
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -107,8 +111,8 @@ def test_every_job_has_a_log_and_a_timing(finished):
     }
     timings = {path.relative_to(finished / "results/timings").with_suffix("")
                for path in finished.glob("results/timings/**/*.tsv")}  # fmt: skip
-    assert logs == timings
-    assert len(logs) == 3 + 5 + 3 + 9 + 3 + 4
+    assert logs == timings | {Path("snakemake")}  # which says only what Snakemake itself has cost
+    assert len(timings) == 3 + 5 + 3 + 9 + 3 + 4
 
 
 def test_a_second_run_has_nothing_to_do_even_after_remarks(snakemake, finished, edited):
@@ -167,3 +171,14 @@ def test_a_failed_job_shows_the_end_of_its_log_and_ends_with_1(snakemake, finish
     done = snakemake(tmp_path, "--cores", "1", "results/data/spoken_digits/card.json", *where)
     assert done.code == 1
     assert "nobody" in done.output.split("Logfile")[-1]
+
+
+def test_the_time_of_every_part_is_known(finished):
+    seconds = {row["part"]: row["seconds"] for row in bench_share(finished)}
+    assert seconds.pop("diagnosing") == 0
+    assert min(seconds.values()) > 0
+
+
+def test_the_disk_and_a_call_without_work_are_measured(finished, benchmark):
+    assert bench_disk(finished)[0]["measured"] == len(benchmark.cells) * benchmark.seeds
+    assert bench_no_op(finished, [ROOT / "config" / "smoke.yaml"])
