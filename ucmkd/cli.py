@@ -167,7 +167,12 @@ def _add_benches(commands: Any) -> None:
     command.add_argument("--seeds", type=int, default=6, metavar="N", help="(default: %(default)s)")
     command.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: %(default)s)")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
-    _command(benches, "transport", _bench_transport, "time solvers of entropic transport", as_json=True)
+    command = _command(
+        benches, "transport", _bench_transport, "measure solvers of entropic transport", as_json=True
+    )
+    command.add_argument("--sizes", nargs="+", type=int, help="points in a batch (default: 64 256 1024)")
+    command.add_argument("--iterations", type=int, default=100, help="of every solver (default: 100)")
+    command.add_argument("--epsilon", type=float, default=0.05, help="for costs near 1 (default: 0.05)")
     _add_pipeline(benches)
 
 
@@ -349,9 +354,10 @@ def _bench_seeds(parsed: argparse.Namespace) -> int:
 
 
 def _bench_transport(parsed: argparse.Namespace) -> int:
-    from ucmkd.transport.bench import bench_transport
+    from ucmkd.transport.bench import SIZES, bench_transport
 
-    _print_rows(bench_transport(), as_json=parsed.json)
+    rows = bench_transport(parsed.sizes or SIZES, iterations=parsed.iterations, epsilon=parsed.epsilon)
+    _print_rows(rows, as_json=parsed.json)
     return 0
 
 

@@ -1,104 +1,116 @@
-"""How fast the solver is, against the solvers of the POT library on the same problem."""
+"""What the solver costs, against the solvers of POT and geomloss on the same problem."""
 
 import math
 import statistics
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
-import torch
-from torch import Tensor
-
+from ucmkd.errors import ConfigError
 from ucmkd.threads import one_thread
-from ucmkd.transport.cost import feature_cost
-from ucmkd.transport.sinkhorn import PlanGrad, entropic_coupling
+from ucmkd.transport.memory import peak_memory
+from ucmkd.transport.solvers import SOLVERS, Problem, exact_values, step
 
-ITERATIONS = 100
-EPSILON = 0.05
-WIDTH = 64
-SPREAD = 0.1  # of each coordinate: costs near 1, at which the plain-domain solver does not underflow yet
-
-Solver = Callable[[Tensor], Tensor]
+SIZES = (64, 256, 1024)
+DTYPES = ("float32", "float64")
+HELD_AT_MOST = 4 * 2**30  # bytes of matrices that a solver may keep for its gradient
+MIB = 2**20
 
 
-def bench_transport(sizes: tuple[int, ...] = (64,), rounds: int = 30) -> list[dict[str, Any]]:
-    """Time the loss and its gradient, 100 iterations of every solver, on one thread of the CPU.
+def bench_transport(
+    sizes: Sequence[int] = SIZES, *, iterations: int = 100, epsilon: float = 0.05, rounds: int = 30
+) -> list[dict[str, Any]]:
+    """Measure the loss and its gradient, as many iterations of every solver, on one thread of torch's.
 
-    The problem is the l2 transport of random features at an absolute epsilon. Rounds are interleaved, so that
-    whatever else the machine does falls on all solvers alike.
+    Rounds are interleaved, so that whatever else the machine does falls on all solvers alike.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Of both batches; from 2.
+    iterations : int
+        From 4.
+    epsilon : float
+        In units of the cost, which is near 1; below 1.
+    rounds : int
+        At most; from 512 points on they get fewer, and from 8192 on there is one.
 
     Returns
     -------
     list of dict
-        For each size, precision and solver: ``solver, dtype, size, seconds`` (of the processor, median),
-        ``ratio_to_pot_plain`` (of the medians) and ``error_against_exact``, the relative error of the linear
-        part against that of the converged entropic coupling, solved by POT in the log domain in float64.
+        For each size, precision and solver: ``seconds`` (of the processor, median), ``ratio_to_pot_plain`` (of
+        the medians; to ``pot_log`` where the plain domain breaks down, which the note says), ``peak_mib`` (see
+        :func:`peak_memory`), ``iterations``, ``error_against_exact`` and a ``note``. The error is relative to the
+        converged solution in float64, of the linear part, and for geomloss, which gives no other, of the
+        regularised value. What was not measured is None.
+
+    Raises
+    ------
+    ConfigError
+        If a size, the iterations or epsilon are out of bounds.
     """
+    if min(sizes) < 2 or iterations < 4 or not 0 < epsilon < 1:
+        raise ConfigError(
+            f"bench transport: sizes {', '.join(map(str, sizes))}, {iterations} iterations, epsilon {epsilon}; "
+            "sizes must be 2 or more, iterations 4 or more, epsilon between 0 and 1"
+        )
     with one_thread():
         return [
             row
             for size in sizes
-            for dtype in (torch.float32, torch.float64)
-            for row in _compare(size, dtype, rounds)
+            for dtype in DTYPES
+            for row in _compare(Problem(size, dtype, epsilon, iterations), rounds)
         ]
 
 
-def _compare(size: int, dtype: torch.dtype, rounds: int) -> list[dict[str, Any]]:
-    generator = torch.Generator().manual_seed(0)
-    x, y = (SPREAD * torch.randn(2, size, WIDTH, generator=generator, dtype=torch.float64)).to(dtype)
-    solvers: dict[str, Solver] = {
-        "ucmkd_envelope": partial(_own_plan, plan_grad="envelope"),
-        "ucmkd_unrolled": partial(_own_plan, plan_grad="unrolled"),
-        "pot_plain": partial(_pot_plan, method="sinkhorn"),
-        "pot_log": partial(_pot_plan, method="sinkhorn_log"),
-    }
-    exact = _exact_value(x, y)
-    values = {name: _step(solver, x, y) for name, solver in solvers.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in solvers}
-    for _ in range(rounds):
-        for name, solver in solvers.items():
+def _compare(problem: Problem, rounds: int) -> list[dict[str, Any]]:
+    obstacles = {solver: _obstacle(solver, problem) for solver in SOLVERS}
+    values: dict[str, float] = {}
+    seconds: dict[str, list[float]] = {solver: [] for solver in SOLVERS if not obstacles[solver]}
+    for _ in range(max(1, min(rounds, 8192 // problem.size))):
+        for solver, times in seconds.items():
             start = time.process_time()
-            _step(solver, x, y)
-            seconds[name].append(time.process_time() - start)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    return [
-        {
-            "solver": name,
-            "dtype": str(dtype).removeprefix("torch."),
-            "size": size,
-            "seconds": medians[name],
-            "ratio_to_pot_plain": medians[name] / medians["pot_plain"],
-            "error_against_exact": abs(values[name] - exact) / exact,
-        }
-        for name in solvers
-    ]
+            values[solver] = step(solver, problem)
+            times.append(time.process_time() - start)
+    medians = {solver: statistics.median(times) for solver, times in seconds.items()}
+    baseline = "pot_log" if math.isnan(values["pot_plain"]) else "pot_plain"
+    exact = exact_values(problem)
+    rows = []
+    for solver, obstacle in obstacles.items():
+        value = values.get(solver, math.nan)
+        target = exact["regularised" if solver == "geomloss" else "linear"]
+        solved, broken = not math.isnan(value), solver in values and math.isnan(value)
+        compared = solved and baseline in medians
+        rows.append(
+            {
+                "size": problem.size,
+                "dtype": problem.dtype,
+                "solver": solver,
+                "seconds": medians[solver] if solved else None,
+                "ratio_to_pot_plain": medians[solver] / medians[baseline] if compared else None,
+                "peak_mib": _mebibytes(peak_memory(solver, problem)) if solved else None,
+                "iterations": problem.iterations,
+                "error_against_exact": abs(value - target) / target if solved else None,
+                "note": "breaks down: costs underflow" if broken else obstacle or _comparison(baseline),
+            }
+        )
+    return rows
 
 
-def _step(solver: Solver, x: Tensor, y: Tensor) -> float:
-    x = x.clone().requires_grad_()
-    cost = feature_cost(x, y, "l2")
-    value = (solver(cost) * cost).sum()
-    value.backward()  # type: ignore[no-untyped-call]
-    return value.item()
+def _obstacle(solver: str, problem: Problem) -> str:
+    """Say why a solver cannot be measured; nothing if it can."""
+    if solver == "geomloss" and find_spec("geomloss") is None:
+        return "left out: not installed; uv sync --group bench"
+    held = 2 * problem.iterations * problem.matrix_bytes
+    if solver == "pot_log" and held > HELD_AT_MOST:
+        return f"left out: its gradient would hold {held / 2**30:.1f} GiB"
+    return ""
 
 
-def _own_plan(cost: Tensor, plan_grad: PlanGrad) -> Tensor:
-    return entropic_coupling(
-        cost, EPSILON, reg_mode="absolute", max_iter=ITERATIONS, tol=math.inf, plan_grad=plan_grad
-    ).plan
+def _comparison(baseline: str) -> str:
+    return "" if baseline == "pot_plain" else f"ratio to {baseline}"
 
 
-def _pot_plan(cost: Tensor, method: str, iterations: int = ITERATIONS, tol: float = 0) -> Tensor:
-    import ot
-
-    a, b = (cost.new_full((size,), 1 / size) for size in cost.shape)
-    plan: Tensor = ot.sinkhorn(
-        a, b, cost, EPSILON, method=method, numItermax=iterations, stopThr=tol, warn=False
-    )
-    return plan
-
-
-def _exact_value(x: Tensor, y: Tensor) -> float:
-    cost = feature_cost(x.double(), y.double(), "l2")
-    return (_pot_plan(cost, "sinkhorn_log", iterations=100_000, tol=1e-13) * cost).sum().item()
+def _mebibytes(size: int | None) -> float | None:
+    return None if size is None else size / MIB
