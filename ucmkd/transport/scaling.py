@@ -76,10 +76,12 @@ def self_potential(cost: Tensor, a: Tensor, max_iter: int, tol: float) -> tuple[
     return f, max_iter
 
 
-def _update_logs(cost: Tensor, g: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Update both potentials once, in the log domain, where nothing overflows."""
-    f = -_log_sum_exp(b.log().mT + g.mT - cost, -1)
-    g = -_log_sum_exp(a.log() + f - cost, -2).mT
+def _update_logs(
+    cost: Tensor, g: Tensor, a: Tensor, b: Tensor, room: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Update both potentials once, in the log domain, where nothing overflows; in given memory, if any."""
+    f = -_log_sum_exp(torch.sub(b.log().mT + g.mT, cost, out=room), -1)
+    g = -_log_sum_exp(torch.sub(a.log() + f, cost, out=room), -2).mT
     return f, g
 
 
@@ -93,24 +95,27 @@ def _log_sum_exp(x: Tensor, dim: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Iterations ``u = 1 / (rows @ v)``, ``v = 1 / (columns @ u)`` from 1, between two absorptions.
+    """Iterations ``u = a / (rows @ v)``, ``v = b / (columns @ u)`` from 1, between two absorptions.
 
-    ``rows`` is the law of y given x under the absorbed potentials, up to a factor for ``u`` to correct, and
-    ``columns`` that of x given y. The arrays are NumPy's for small matrices on the CPU, where its operations
-    take half the time, and tensors elsewhere.
+    Small matrices: ``rows`` is the law of y given x under the absorbed potentials, up to a factor for ``u`` to
+    correct, ``columns`` that of x given y, and ``a`` and ``b`` are 1. On the CPU the arrays are NumPy's, whose
+    operations take half the time there. Large ones: both are the plan under the absorbed potentials, in the same
+    memory, and ``a`` and ``b`` the weights.
     """
 
     rows: Any
     columns: Any
+    a: Any
+    b: Any
     us: list[Any]
     vs: list[Any]
 
     def run(self, iterations: int) -> None:
-        matmul, reciprocal = _module(self.rows).matmul, _module(self.rows).reciprocal
+        matmul = _module(self.rows).matmul
         v = self.vs[-1]
         for _ in range(iterations):
-            u = reciprocal(matmul(self.rows, v))
-            v = reciprocal(matmul(self.columns, u))
+            u = self.a / matmul(self.rows, v)
+            v = self.b / matmul(self.columns, u)
             self.us.append(u)
             self.vs.append(v)
 
@@ -123,20 +128,24 @@ class _Stretch:
         return f + _tensor(self.us[-1]).log(), g + _tensor(self.vs[-1]).log()
 
 
-def _absorb(cost: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> _Stretch:
-    density = (f + g.mT).sub_(cost).exp_()
-    columns = (a * density).mT
+def _absorb(cost: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor, room: Tensor | None = None) -> _Stretch:
+    density = torch.add(f, g.mT, out=room).sub_(cost).exp_()
+    u, v = torch.ones_like(f), torch.ones_like(g)
+    if _large(cost):
+        plan = density.mul_(a).mul_(b.mT)
+        return _Stretch(plan, plan.mT, a, b, [u], [v])
+    columns = (a * density).mT.contiguous()
     rows = density.mul_(b.mT)
-    return _Stretch(
-        *(_native(x, cost) for x in (rows, columns)), *([_native(torch.ones_like(x), cost)] for x in (f, g))
-    )
+    rows, columns, u, v = (_native(x, cost) for x in (rows, columns, u, v))
+    return _Stretch(rows, columns, u, v, [u], [v])
+
+
+def _large(cost: Tensor) -> bool:
+    return cost.shape[-2:].numel() > NUMPY_ENTRIES
 
 
 def _native(x: Tensor, cost: Tensor) -> Any:
-    if cost.shape[-2:].numel() > NUMPY_ENTRIES:
-        return x
-    x = x.contiguous()
-    return x.numpy() if x.device.type == "cpu" else x
+    return x.numpy() if x.device.type == "cpu" and not _large(cost) else x
 
 
 def _tensor(x: Any) -> Tensor:
@@ -157,8 +166,9 @@ def _iterate(
     right after an absorption ``u = 1`` is answered by ``v = 1``. So, when the last update moved ``log u``
     by at most a step, ten more leave both log-scalings within ten steps of the largest ``log u`` now.
     """
-    f, g = _update_logs(cost, start, a, b)
-    stretches = [_absorb(cost, f, g, a, b)]
+    room = cost.new_empty(cost.shape) if _large(cost) else None  # a fresh matrix costs as much as an exp
+    f, g = _update_logs(cost, start, a, b, room)
+    stretches = [_absorb(cost, f, g, a, b, room)]
     weights = _native(a, cost)
     remaining, length = max_iter - 1, 1
     while remaining > 0:
@@ -220,7 +230,8 @@ def _differentiate(
     phi, gamma = _native(grad_f / a, cost), _native(grad_g / b, cost)
     grad = torch.zeros_like(cost)  # divided by a
     for stretch in reversed(stretches):
-        rows, columns, us, vs = stretch.rows, stretch.columns, stretch.us[::-1], stretch.vs[::-1]
+        rows, columns = stretch.rows / stretch.a, stretch.columns / stretch.b
+        us, vs = stretch.us[::-1], stretch.vs[::-1]
         y = -vs[0] * gamma
         x = us[0] * (phi + us[0] * matmul(rows, y))
         xs, ys = [], []

@@ -216,7 +216,8 @@ def _followed(cost: Tensor, plan_grad: PlanGrad) -> Tensor:
 
 def _plan(scaled: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     density = (f + g.mT).sub_(scaled).exp_()
-    return (a * density).mul_(b.mT)
+    weighted = a * density if density.requires_grad else density.mul_(a)  # exp's gradient needs its result
+    return weighted.mul_(b.mT)
 
 
 def _weights(given: Tensor | None, cost: Tensor, dim: int) -> Tensor:

@@ -46,7 +46,8 @@ class Problem:
 
     @property
     def matrix_bytes(self) -> int:
-        return self.size**2 * getattr(torch, self.dtype).itemsize
+        itemsize: int = getattr(torch, self.dtype).itemsize
+        return self.size**2 * itemsize
 
 
 def step(solver: str, problem: Problem) -> float:
