@@ -97,10 +97,10 @@ def _log_sum_exp(x: Tensor, dim: int) -> Tensor:
 class _Stretch:
     """Iterations ``u = a / (rows @ v)``, ``v = b / (columns @ u)`` from 1, between two absorptions.
 
-    Small matrices: ``rows`` is the law of y given x under the absorbed potentials, up to a factor for ``u`` to
-    correct, ``columns`` that of x given y, and ``a`` and ``b`` are 1. On the CPU the arrays are NumPy's, whose
-    operations take half the time there. Large ones: both are the plan under the absorbed potentials, in the same
-    memory, and ``a`` and ``b`` the weights.
+    Small matrices: ``rows`` is the law of y given x under the absorbed potentials, up to a factor for ``u``
+    to correct, ``columns`` that of x given y, and ``a`` and ``b`` are 1. On the CPU the arrays are NumPy's,
+    whose operations take half the time there. Large ones: ``rows`` is the plan under the absorbed potentials,
+    ``columns`` the same memory seen the other way, and ``a`` and ``b`` are the weights.
     """
 
     rows: Any

@@ -64,8 +64,8 @@ def exact_values(problem: Problem) -> dict[str, float]:
     Returns
     -------
     dict
-        ``linear``, the cost of the plan, and ``regularised``, the same and epsilon times its divergence from the
-        independent coupling.
+        ``linear``, the cost of the plan, and ``regularised``, the same and epsilon times its divergence from
+        the independent coupling.
     """
     x, y = (points.double() for points in problem.points())
     cost = feature_cost(x, y, "l2")
