@@ -41,9 +41,9 @@ def bench_transport(
     list of dict
         For each size, precision and solver: ``seconds`` (of the processor, median), ``ratio_to_pot_plain``
         (of the medians; to ``pot_log`` where the plain domain breaks down, which the note says), ``peak_mib``
-        (see :func:`peak_memory`), ``iterations``, ``error_against_exact`` and ``note``. The error is relative
-        to the converged solution in float64, of the linear part, and for geomloss, which gives no other, of
-        the regularised value. What was not measured is None.
+        (see :func:`peak_memory`), ``iterations``, ``error_against_exact`` and a ``note``. The error is
+        relative to the converged solution in float64, of the linear part, and for geomloss, which gives no
+        other, of the regularised value. What was not measured is None.
 
     Raises
     ------
