@@ -44,6 +44,7 @@ def add_benches(commands: Any) -> None:
     command.add_argument("--sizes", nargs="+", type=int, help="points in a batch (default: 64 256 1024)")
     command.add_argument("--iterations", type=int, default=100, help="of every solver (default: 100)")
     command.add_argument("--epsilon", type=float, default=0.05, help="for costs near 1 (default: 0.05)")
+    add_command(benches, "gpu", _gpu, "run the default and a ResNet-18 benchmark on a GPU", as_json=True)
     _add_pipeline(benches)
 
 
@@ -113,6 +114,13 @@ def _transport(parsed: argparse.Namespace) -> int:
 
     rows = bench_transport(parsed.sizes or SIZES, iterations=parsed.iterations, epsilon=parsed.epsilon)
     print_rows(rows, as_json=parsed.json)
+    return 0
+
+
+def _gpu(parsed: argparse.Namespace) -> int:
+    from ucmkd.pipeline.gpu import bench_gpu
+
+    print_rows(bench_gpu(), as_json=parsed.json)
     return 0
 
 

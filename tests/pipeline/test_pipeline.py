@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ucmkd.config import ROOT
 from ucmkd.errors import ConfigError, UcmkdError
 from ucmkd.files import write_json
 from ucmkd.pipeline.disk import bench_disk
+from ucmkd.pipeline.gpu import bench_gpu, steps_per_second
 from ucmkd.pipeline.planning import bench_dry_run, bench_no_op
 from ucmkd.pipeline.processes import cost_of
 from ucmkd.pipeline.publishing import bench_publish
@@ -134,3 +136,25 @@ def test_the_command_prints_json(finished: Path, capsys: pytest.CaptureFixture[s
 
     assert cli.main(["bench", "pipeline", "share", str(finished), "--json"]) == 0
     assert {row["part"] for row in json.loads(capsys.readouterr().out)} >= {STUDENTS, "summary"}
+
+
+def test_steps_a_second_count_long_runs_more_than_short_ones() -> None:
+    records = [
+        {"costs": {"steps": 300, "step_seconds": 0.01}},
+        {"costs": {"steps": 100, "step_seconds": 0.05}},
+    ]
+    assert steps_per_second(records) == pytest.approx(400 / (3 + 5))
+
+
+def test_without_a_gpu_nothing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigError, match="finds no GPU"):
+        bench_gpu()
+
+
+@pytest.mark.slow
+def test_a_benchmark_is_run_and_its_steps_are_counted(config: Path) -> None:
+    rows = measured(bench_gpu("cpu", {"few": [ROOT / "config" / "smoke.yaml", config]}))
+    assert rows["few: steps a second"] > 0
+    assert rows["few: step of ce / ce"] == 1
+    assert "6 seeds one by one / in one pass: kd, mlp" in rows

@@ -26,7 +26,7 @@ def bench_dry_run(runs: int = 10_000, config: Path = ROOT / "config" / "family.y
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "seeds.yaml").write_text(yaml.safe_dump({"seeds": seeds}))
-        cost = _snakemake(folder, ["-n", "--quiet", "all"], [config, folder / "seeds.yaml"])
+        cost = call_snakemake(folder, ["-n", "--quiet", "all"], [config, folder / "seeds.yaml"])
     return [
         row("runs", counts["runs"]),
         row("training jobs", counts["jobs"]),
@@ -42,14 +42,15 @@ def bench_no_op(folder: Path, configs: Sequence[Path] = ()) -> list[Row]:
     ConfigError
         If something is left to do, which is not done.
     """
-    if NO_JOB not in _snakemake(folder, ["-n"], configs).said:
+    if NO_JOB not in call_snakemake(folder, ["-n"], configs).said:
         raise ConfigError(
             f"{folder}: something is left to do; run the benchmark there first, with the same configuration"
         )
-    return cost_rows(_snakemake(folder, ["--cores", "all"], configs), seconds=NOTHING)
+    return cost_rows(call_snakemake(folder, ["--cores", "all"], configs), seconds=NOTHING)
 
 
-def _snakemake(folder: Path, words: Sequence[str], configs: Sequence[Path]) -> Cost:
+def call_snakemake(folder: Path, words: Sequence[str], configs: Sequence[Path]) -> Cost:
+    """Call this source tree's workflow in a folder, with files laid over the default configuration."""
     workflow = ["--snakefile", str(ROOT / "workflow" / "Snakefile")]
     laid_over = ["--configfile", *(str(path.resolve()) for path in configs)] if configs else []
     return cost_of(["snakemake", *words, *workflow, *laid_over], folder)
