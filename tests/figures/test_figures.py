@@ -8,6 +8,7 @@ from matplotlib.text import Text
 from tests.figures.conftest import SHAPES
 from ucmkd import discovery
 from ucmkd.figures.draw import figure_names, save
+from ucmkd.figures.shared.panels import block_rows
 
 CAPTIONS = Path(__file__).parents[2] / "workflow" / "report"
 
@@ -51,6 +52,19 @@ class TestEveryFigure:
     def test_every_font_is_readable_at_the_width_of_a_page(self, name, shape, drawn):
         assert min(text.get_fontsize() for text in drawn(name, shape).texts) >= 5.5
         assert drawn(name, shape).figure.get_figwidth() <= 7.2
+
+
+def test_a_panel_widens_the_scale_that_it_shares(summary_of):
+    tables = summary_of("four regimes")
+    scores = tables["scores"].copy()
+    pair, regime = next(row[1] for row in block_rows(tables) if len({pair for pair, _ in row}) < len(row))
+    far = (scores.metric == "ece") & (scores.pair == pair) & (scores.regime == regime)
+    scores.loc[far, "value"] = 0.9
+    figure = discovery.load("ucmkd.figures", "reliability", "draw")({**tables, "scores": scores})
+    below = [axes for axes in figure.axes if axes.get_xlabel() == "ECE (points)"]
+    shown = [(max(line.get_xdata()), axes.get_xlim()) for axes in below for line in axes.lines]
+    assert max(largest for largest, _ in shown) == pytest.approx(90)
+    assert all(low <= largest <= high for largest, (low, high) in shown)
 
 
 @pytest.mark.parametrize("name", figure_names())

@@ -54,6 +54,8 @@ def draw(tables: Tables) -> Figure:
         below.set_yticks(range(len(names)), [labels[method] for method in names])
         if panel.first:
             above.set_ylabel("Accuracy (%)")
+    for panel in panels:  # now that no panel is still to widen the scale that it shares
+        panel.axes[1].set_xlim(left=0)
     return figure
 
 
@@ -81,7 +83,6 @@ def _draw_errors(axes: Axes, methods: Sequence[str], errors: pd.DataFrame, given
         axes.plot(values, np.full(len(values), y), ".", color=look.colour, alpha=0.4, ms=3.4, mew=0)
         axes.plot(values.mean(), y, "|", color=look.colour, ms=7, mew=1.8)
     axes.set_ylim(len(methods) - 0.4, -0.6)
-    axes.set_xlim(left=0)
     axes.set_xlabel("ECE (points)")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")

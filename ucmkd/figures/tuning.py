@@ -40,10 +40,15 @@ def draw(tables: Tables) -> Figure:
     )
     for number, row in enumerate(rows):
         beside = [panel for panel in panels if panel.row == number]
+        ends = {
+            panel.block: _left_end(pd.concat([of_blocks[b] for b in row if b[0] == panel.block[0]]))
+            for panel in beside
+        }
         for panel in beside:
-            of_pair = pd.concat([of_blocks[block] for block in row if block[0] == panel.block[0]])
             trials_here = of_blocks[panel.block]
-            _draw_trials(panel.axes[0], methods[number], trials_here, given, _left_end(of_pair))
+            _draw_trials(panel.axes[0], methods[number], trials_here, given, ends[panel.block])
+        for panel in beside:  # now that no panel is still to widen the scale that it shares
+            panel.axes[0].set_xlim(left=ends[panel.block])
         beside[0].axes[0].set_yticks(range(len(methods[number])), [labels[name] for name in methods[number]])
     return figure
 
@@ -71,7 +76,6 @@ def _draw_trials(
             place, shape = (value, marker) if value >= low else (low, "<")
             axes.plot(place, y, shape, mfc=face, mec=look.colour, mew=0.8, ms=4.6, clip_on=False)
     axes.set_ylim(len(methods) - 0.4, -0.6)
-    axes.set_xlim(left=low)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
 
