@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 ROOT = Path(workflow.basedir).parent
@@ -66,6 +67,13 @@ wildcard_constraints:
     variant="[a-z][a-z0-9_]*",
     pool="(full|own)([+][a-z][a-z0-9_.]*)?",
     block=r"\d+",
+
+
+def stop_waiting():
+    """Cancel the timers by which Snakemake would look at its queue again; its process would wait for them."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def note_own_time():
