@@ -1,15 +1,13 @@
 """Optimisers as functions on dictionaries of tensors.
 
-The classes of ``torch.optim`` import the compiler, which takes longer than a short training; the functions
-behind them do not.
+The classes of ``torch.optim`` import the compiler, which takes longer than a short training, and the functions
+behind them sort tensors by device, which takes longer than the update of a small network.
 """
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
-from torch.optim.sgd import sgd
 
 BETAS = (0.9, 0.999)
 
@@ -37,6 +35,8 @@ class Optimiser:
     def step(self, params: Mapping[str, Tensor], gradients: Mapping[str, Tensor], rate: float) -> None:
         """Update the parameters that have a gradient; the others are neither moved nor decayed."""
         names = list(gradients)
+        if not names:
+            return
         for name in names:
             if name not in self._first:
                 self._start(name, params[name])
@@ -45,11 +45,21 @@ class Optimiser:
         first = [self._first[n] for n in names]
         if self._adam:
             second, steps = [self._second[n] for n in names], [self._steps[n] for n in names]
-            adamw(tensors, grads, first, second, [], steps, fused=True, amsgrad=False, beta1=BETAS[0],
-                  beta2=BETAS[1], lr=rate, weight_decay=self._decay, eps=1e-8, maximize=False)  # fmt: skip
+            torch._foreach_add_(steps, 1)
+            torch._fused_adamw_(tensors, grads, first, second, [], steps, amsgrad=False, beta1=BETAS[0],
+                                beta2=BETAS[1], lr=rate, weight_decay=self._decay, eps=1e-8,
+                                maximize=False)  # fmt: skip
         else:
-            sgd(tensors, grads, [*first], fused=True, weight_decay=self._decay, momentum=self._momentum,
-                lr=rate, dampening=0.0, nesterov=False, maximize=False)  # fmt: skip
+            first = first if self._momentum else []
+            torch._fused_sgd_(tensors, grads, first, weight_decay=self._decay, momentum=self._momentum,
+                              lr=rate, dampening=0.0, nesterov=False, maximize=False,
+                              is_first_step=False)  # fmt: skip
+
+    def forget(self) -> None:
+        """Start anew: no gradient was seen before."""
+        for state in (self._first, self._second, self._steps):
+            if state:
+                torch._foreach_zero_(list(state.values()))
 
     def _start(self, name: str, value: Tensor) -> None:
         self._first[name] = torch.zeros_like(value)

@@ -99,7 +99,8 @@ def transport_loss(
     coupling = couple(cost, reg, reg_mode=reg_mode)
     iterations, sharpness = coupling.iterations, coupling.sharpness.mean()
     if debias == "none":
-        return TransportLoss(_linear_part(cost, coupling.plan), iterations, sharpness)
+        finite = cost.masked_fill(cost == math.inf, 0) if label_cost == math.inf else cost
+        return TransportLoss((coupling.plan * finite).sum((-2, -1)), iterations, sharpness)
     value = regularised_value(cost, coupling)
     for points, labels in ((x, labels_x), (y, labels_y)):
         own_cost = cost_between(points, points, labels, labels)
@@ -107,7 +108,3 @@ def transport_loss(
         value = value - regularised_value(own_cost, own) / 2
         iterations += own.iterations
     return TransportLoss(value, iterations, sharpness)
-
-
-def _linear_part(cost: Tensor, plan: Tensor) -> Tensor:
-    return (plan * cost.masked_fill(cost == math.inf, 0)).sum((-2, -1))

@@ -239,17 +239,20 @@ def _weights(given: Tensor | None, cost: Tensor, dim: int) -> Tensor:
 
 def _epsilon(cost: Tensor, reg: float | Tensor, reg_mode: RegMode) -> Tensor:
     """Shape the regularisation (problems, 1, 1), in units of the cost."""
-    epsilon = torch.as_tensor(reg, dtype=cost.dtype, device=cost.device).detach().reshape(-1, 1, 1)
-    if not 0 < epsilon.min().item() < math.inf:
+    least = reg.min().item() if isinstance(reg, Tensor) else reg
+    if not 0 < least < math.inf:
         raise TransportError(f"reg must be a positive number, not {reg}")
-    return epsilon.expand(len(cost), 1, 1) * (_typical(cost) if reg_mode == "relative" else 1)
+    if isinstance(reg, Tensor):
+        reg = reg.detach().to(cost.dtype).reshape(-1, 1, 1)
+    typical = _typical(cost) if reg_mode == "relative" else cost.new_ones(1, 1, 1)
+    return (typical * reg).expand(len(cost), 1, 1)
 
 
 def _typical(cost: Tensor) -> Tensor:
     """Take the median finite cost, but at least a hundredth of the mean; 1 where nothing costs anything."""
     costs = cost.flatten(-2)
     median, mean = costs.median(-1).values, costs.mean(-1)
-    if bool(mean.isinf().any()):
+    if math.isinf(mean.max().item()):
         finite = costs.masked_fill(costs.isinf(), math.nan)
         median, mean = finite.nanmedian(-1).values, finite.nanmean(-1)
     typical = torch.maximum(median, mean / 100)
@@ -258,8 +261,10 @@ def _typical(cost: Tensor) -> Tensor:
 
 def _check_plan(plan: Tensor, a: Tensor, b: Tensor, tol: float, iterations: int, epsilon: Tensor) -> None:
     rows, columns = plan.sum(-1, keepdim=True), plan.sum(-2, keepdim=True).mT
-    mass_error = (rows.sum(-2) - 1).abs().max().item()
     violation = torch.maximum((rows - a).abs().sum(-2), (columns - b).abs().sum(-2)).max().item()
+    if violation <= min(tol, MASS_ERROR):  # the mass cannot be further off
+        return
+    mass_error = (rows.sum(-2) - 1).abs().max().item()
     if mass_error < MASS_ERROR and violation <= tol:
         return
     raise TransportError(

@@ -109,10 +109,15 @@ class UcmkdMethod(Method[U]):
 class BilevelMethod(UcmkdMethod[B]):
     """Inner steps on the alignment losses, then the task gradient."""
 
+    def prepare(self, context: Context) -> nn.Module | None:
+        self.inner_adamw = Optimiser("adamw", weight_decay=self.settings.inner_weight_decay)
+        return super().prepare(context)
+
     def adapt(self, network: "FunctionalNetwork", params: Parameters, batch: Batch) -> Adapted | None:
         s = self.settings
         if s.n1 == s.n2 == 0:
             return None
+        self.inner_adamw.forget()
         inner = Inner(self, network, batch)
         point = params
         encoder = [name for name in params if not name.startswith("head.")]
@@ -140,14 +145,14 @@ class BilevelMethod(UcmkdMethod[B]):
 
 
 class Inner:
-    """The inner optimiser of one batch: out-of-place updates of a dictionary of parameters."""
+    """The inner steps of one batch: out-of-place updates of a dictionary of parameters."""
 
     def __init__(self, method: BilevelMethod[Any], network: "FunctionalNetwork", batch: Batch) -> None:
         s: BilevelSettings = method.settings
         self._settings, self._network, self._monitor = s, network, batch.monitor
         self._differentiable = method.outer == "second_order"
         self._rate = batch.rate if s.inner_rate is None else s.inner_rate
-        self._adamw = Optimiser("adamw", weight_decay=s.inner_weight_decay)
+        self._adamw = method.inner_adamw
         self._update: Callable[[Parameters, Parameters], Parameters] = (
             self._adamw_update if s.inner_optimiser == "adamw" else self._sgd_update
         )
@@ -173,6 +178,7 @@ class Inner:
         return {name: value.requires_grad_() for name, value in zip(params, moved, strict=True)}
 
     def _adamw_update(self, params: Parameters, gradients: Parameters) -> Parameters:
-        moved = {name: value.detach().clone() for name, value in params.items()}
+        with torch.no_grad():
+            moved = {name: value.clone() for name, value in params.items()}
         self._adamw.step(moved, gradients, self._rate)
         return {name: value.requires_grad_() for name, value in moved.items()}
