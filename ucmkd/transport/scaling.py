@@ -119,9 +119,9 @@ class _Stretch:
             self.us.append(u)
             self.vs.append(v)
 
-    def violation(self, a: Any) -> float:
+    def violation(self, a: Any) -> Any:
         """Measure how far the rows missed their weights, in the worst problem, before the last update."""
-        return float((a * abs(self.us[-2] / self.us[-1] - 1)).sum(-2).max())
+        return (a * abs(self.us[-2] / self.us[-1] - 1)).sum(-2).max()
 
     def move(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
         """Take the potentials from where this stretch begins to where it ends."""
@@ -175,10 +175,14 @@ def _iterate(
         stretch = stretches[-1]
         stretch.run(min(length, remaining))
         remaining -= length
-        if tol < math.inf and stretch.violation(weights) < tol / 2:
+        before, u = stretch.us[-2:]
+        violation, moved, scaling = _read(
+            stretch.violation(weights), _largest_log(before / u), _largest_log(u)
+        )
+        if violation < tol / 2 < math.inf:
             break
-        drift = CHECK_EVERY * _largest_log(stretch.us[-2] / stretch.us[-1])
-        if remaining > 0 and _largest_log(stretch.us[-1]) + drift > MAX_LOG_SCALING:
+        drift = CHECK_EVERY * moved
+        if remaining > 0 and scaling + drift > MAX_LOG_SCALING:
             f, g = stretch.move(f, g)
             stretches.append(_absorb(cost, f, g, a, b))
         length = CHECK_EVERY if drift <= MAX_LOG_SCALING else 1
@@ -189,8 +193,15 @@ def _count(stretches: list[_Stretch]) -> int:
     return 1 + sum(len(stretch.us) - 1 for stretch in stretches)
 
 
-def _largest_log(x: Any) -> float:
-    return float(abs(_module(x).log(x)).max())
+def _largest_log(x: Any) -> Any:
+    return abs(_module(x).log(x)).max()
+
+
+def _read(*numbers: Any) -> list[float]:
+    """Read numbers at once: each reading from a GPU waits for all that it has been asked."""
+    if isinstance(numbers[0], Tensor):
+        return torch.stack(numbers).tolist()
+    return [float(number) for number in numbers]
 
 
 class _Unrolled(Function):
