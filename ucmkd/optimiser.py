@@ -1,7 +1,7 @@
 """Optimisers as functions on dictionaries of tensors.
 
-The classes of ``torch.optim`` import the compiler, which takes longer than a short training, and the functions
-behind them sort tensors by device, which takes longer than the update of a small network.
+The classes of ``torch.optim`` import the compiler, which takes longer than a short training, and the
+functions behind them sort tensors by device, which takes longer than the update of a small network.
 """
 
 from collections.abc import Mapping

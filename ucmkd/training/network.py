@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -17,6 +18,7 @@ from ucmkd.training.monitor import Monitor
 Project = Literal["student", "side"]
 HEAD = "head."
 Maps = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+Pass = Callable[[Parameters, Tensor], Tensor]
 
 
 class Projected(Encoder):
@@ -133,6 +135,37 @@ def map_shapes(network: Network, inputs: Tensor) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(value.shape[1:]) for value in maps_of(network.encoder, seen, 1)[0])
 
 
+class Borrowed:
+    """A module as a function of its tensors: ``functional_call`` without looking for them every time.
+
+    Parameters
+    ----------
+    module : Module
+        It has its own parameters and buffers back after every call.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._places = {
+            f"{path}.{name}".removeprefix("."): (held, name)
+            for path, part in module.named_modules()
+            for held in (part._parameters, part._buffers)
+            for name in held
+        }
+
+    def __call__(self, tensors: Parameters, inputs: Tensor) -> Tensor:
+        borrowed = [(*self._places[name], tensor) for name, tensor in tensors.items()]
+        own = [held[name] for held, name, _ in borrowed]
+        try:
+            for held, name, tensor in borrowed:
+                held[name] = tensor
+            said: Tensor = self._module(inputs)
+        finally:
+            for (held, name, _), tensor in zip(borrowed, own, strict=True):
+                held[name] = tensor
+        return said
+
+
 class FunctionalNetwork:
     """A network as a function of its parameters, in training mode, counting its passes.
 
@@ -159,9 +192,13 @@ class FunctionalNetwork:
         compiled: bool = False,
     ) -> None:
         self._with_maps = with_maps
-        self._pass: Callable[[Parameters, Tensor], Tensor] = self._call
-        if compiled and not with_maps:
-            self._pass = torch.compile(self._call)
+        compiled = compiled and not with_maps
+        self._pass: Pass = torch.compile(self._call) if compiled else self._call
+        self._encoder: Pass = (
+            partial(functional_call, network.encoder, tie_weights=False)
+            if compiled
+            else Borrowed(network.encoder)
+        )
         self._network = network
         self._monitor = monitor
         self._autocast = autocast
@@ -198,8 +235,7 @@ class FunctionalNetwork:
         return encoded.to(torch.promote_types(encoded.dtype, torch.float32))
 
     def _call(self, tensors: Parameters, inputs: Tensor) -> Tensor:
-        encoded: Tensor = functional_call(self._network.encoder, tensors, (inputs,), tie_weights=False)
-        return encoded
+        return self._encoder(tensors, inputs)
 
     def read(self, params: Parameters, encoded: Tensor) -> Outputs:
         """Give features and logits of encoded samples, and the maps of the last batch that was encoded."""

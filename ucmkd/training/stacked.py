@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from ucmkd.methods.base import Parameters
 from ucmkd.training.monitor import Monitor
@@ -48,11 +48,7 @@ class StackedNetwork(FunctionalNetwork):
         }
 
     def _call(self, tensors: Parameters, inputs: Tensor) -> Tensor:
-        def encode(own: Parameters, batch: Tensor) -> Tensor:
-            encoded: Tensor = functional_call(self._network.encoder, own, (batch,), tie_weights=False)
-            return encoded
-
-        together: Tensor = vmap(encode)(tensors, inputs)
+        together: Tensor = vmap(self._encoder)(tensors, inputs)
         return together
 
     def points(self) -> list[Parameters]:
