@@ -88,10 +88,10 @@ def ranks_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _fullest(scores: pd.DataFrame) -> pd.DataFrame:
     """Choose blocks, and the methods that stand in all of them, so that the table has the most scores."""
-    by_methods = scores.notna().sum(axis=1).sort_values(ascending=False, kind="stable").index
-    counts = range(len(by_methods), BLOCKS_FOR_RANKS - 1, -1)
-    tables = [scores.loc[by_methods[:count]].dropna(axis=1) for count in counts]
-    return max(tables, key=lambda table: table.size)
+    by_methods = scores.loc[scores.notna().sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    in_all_so_far = np.logical_and.accumulate(by_methods.notna().to_numpy()).sum(axis=1)
+    counts = range(len(scores), BLOCKS_FOR_RANKS - 1, -1)
+    return by_methods[: max(counts, key=lambda count: count * in_all_so_far[count - 1])].dropna(axis=1)
 
 
 def _ranked(metric: str, scores: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,8 @@ Array = NDArray[np.float64]
 RESAMPLES = 10_000
 LEVEL = 0.95
 _ROWS_AT_ONCE = 128
-_THINNING = 16
+_INSIDE = 0.2
+"""How far inside of where a quantile is expected values are looked at, in standard errors."""
 
 
 def resample_indices(n: int, resamples: int = RESAMPLES) -> NDArray[np.intp]:
@@ -50,55 +51,51 @@ def bca_intervals(differences: Array, indices: NDArray[np.intp]) -> Array:
     """
     n = indices.shape[1]
     weights = np.stack([(indices == column).sum(axis=1) for column in range(n)]) / n
+    resampled = np.empty((_ROWS_AT_ONCE, len(indices)))
     starts = range(0, len(differences), _ROWS_AT_ONCE)
-    chunks = [_bca(differences[start : start + _ROWS_AT_ONCE], weights) for start in starts]
+    chunks = [_bca(differences[start : start + _ROWS_AT_ONCE], weights, resampled) for start in starts]
     return np.concatenate(chunks) if chunks else np.empty((0, 2))
 
 
-def _bca(rows: Array, weights: Array) -> Array:
-    resampled = rows @ weights
+def _bca(rows: Array, weights: Array, memory: Array) -> Array:
+    resampled = np.matmul(rows, weights, out=memory[: len(rows)])
     point = rows.mean(axis=1, keepdims=True)
     # The same mean summed in another order differs in its last bits, and must still count as equal.
     slack = 1e-12 * np.abs(rows).max(axis=1, keepdims=True)
-    below, up_to = (resampled < point - slack).mean(axis=1), (resampled <= point + slack).mean(axis=1)
-    bias = ndtri((below + up_to) / 2)[:, None]
+    near = zip(resampled, point - slack, point + slack, strict=True)
+    counts = [(np.count_nonzero(row < low), np.count_nonzero(row <= high)) for row, low, high in near]
+    bias = ndtri((np.array(counts) / weights.shape[1]).sum(axis=1, keepdims=True) / 2)
     deviation = rows - point
     spread = (deviation**2).sum(axis=1, keepdims=True)
     flat = np.ptp(rows, axis=1, keepdims=True) <= slack
     acceleration = (deviation**3).sum(axis=1, keepdims=True) / (6 * np.where(flat, 1, spread) ** 1.5)
     shifted = bias + ndtri([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    levels = ndtr(bias + shifted / (1 - acceleration * shifted))
-    return np.where(flat, point, _quantiles(resampled, levels))
+    corrected = bias + shifted / (1 - acceleration * shifted)
+    # Cornish and Fisher's expansion says about where these quantiles are.
+    inside = corrected + acceleration * (corrected**2 - 1) + [_INSIDE, -_INSIDE]
+    cuts = point + inside * np.sqrt(spread) / rows.shape[1]
+    return np.where(flat, point, _quantiles(resampled, ndtr(corrected), cuts))
 
 
-def _quantiles(values: Array, levels: Array) -> Array:
-    """Interpolate each row's own two quantiles linearly.
-
-    Only values beyond a cut are looked at, which a sample of the row places a little inside of the quantile:
-    ordering whole rows would be most of the work of a large summary.
-    """
-    place = levels * (values.shape[1] - 1)
-    sample = np.sort(values[:, ::_THINNING], axis=1)
-    last = sample.shape[1] - 1
-    margin = 4 * np.sqrt(levels * (1 - levels) * last) + 1
-    cuts = np.rint(np.clip(levels * last + margin * [1, -1], 0, last)).astype(np.intp)
-    bounds = np.empty_like(levels)
-    for number, row in enumerate(values):
-        (low_cut, high_cut), (low, high) = sample[number, cuts[number]], place[number]
-        above = row[row >= high_cut]
-        bounds[number, 0] = _between(row[row <= low_cut], row, low, 0)
-        bounds[number, 1] = _between(above, row, high, len(row) - len(above))
-    return bounds
+def _quantiles(values: Array, levels: Array, cuts: Array) -> Array:
+    """Interpolate each row's own two quantiles linearly, the first below and the second above the row's cuts."""
+    size = values.shape[1]
+    place = levels * (size - 1)
+    whole = np.minimum(place.astype(np.intp), size - 2)
+    # Upper places are counted from the end, where they are the same in the tails as in the whole row.
+    places = np.stack([whole[:, 0], whole[:, 0] + 1, whole[:, 1] - size, whole[:, 1] - size + 1], axis=1)
+    near = np.stack([_tails(row, at, *cut)[at] for row, at, cut in zip(values, places, cuts, strict=True)])
+    lower, upper = near[:, ::2], near[:, 1::2]
+    return lower + (place - whole) * (upper - lower)
 
 
-def _between(tail: Array, row: Array, place: float, skipped: int) -> float:
-    """Interpolate at a place of the ordered row, in its tail after ``skipped`` values if that holds it."""
-    whole = min(int(place), len(row) - 2)
-    k = whole - skipped
-    if not 0 <= k < len(tail) - 1:
-        tail, k = row, whole
-    near = np.partition(tail, (k, k + 1))
-    return float(near[k] + (place - whole) * (near[k + 1] - near[k]))
+def _tails(row: Array, places: NDArray[np.intp], low: float, high: float) -> Array:
+    """Put in order what lies beyond two cuts; the whole row, which takes longer, if that misses a place."""
+    tails = row.take(np.flatnonzero((row <= low) | (row >= high)))
+    tails.sort()
+    _, below, above, _ = places
+    enough = max(below, -above - 1) < len(tails) and tails[below] <= low and tails[above] >= high
+    return tails if enough else np.sort(row)
 
 
 def signed_rank_p(differences: Array) -> Array:
@@ -132,12 +129,11 @@ def signed_rank_p(differences: Array) -> Array:
 @lru_cache(maxsize=4096)
 def _two_sided(ranks: tuple[int, ...]) -> Array:
     """Give the two-sided p-value of every sum that signs of these integer ranks can make."""
-    chance = np.zeros(sum(ranks) + 1)
-    chance[0] = 1
+    chance = np.ones(1)
     for rank in ranks:
-        positive = np.zeros_like(chance)
-        positive[rank:] = chance[: len(chance) - rank]
-        chance = (chance + positive) / 2
+        negative, positive = np.zeros((2, len(chance) + rank))
+        negative[: len(chance)] = positive[rank:] = chance
+        chance = (negative + positive) / 2
     tails = np.minimum(np.cumsum(chance), np.cumsum(chance[::-1])[::-1])
     p_values: Array = np.minimum(2 * tails, 1.0)
     return p_values

@@ -1,5 +1,7 @@
 """How the tables of a summary are written and read."""
 
+import csv
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -13,11 +15,32 @@ Tables = dict[str, pd.DataFrame]
 Block = tuple[str, str]
 """A pair and a regime."""
 
+_ROWS_AT_ONCE = 50_000
+
 
 def write_table(folder: str | Path, name: str, table: pd.DataFrame) -> None:
     """Write ``<folder>/<name>.csv``, completely or not at all; what is not known is an empty field."""
-    with atomic_file(Path(folder) / f"{name}.csv") as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    with (
+        atomic_file(Path(folder) / f"{name}.csv") as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        file.write(",".join(map(_quoted, table.columns)) + "\n")
+        for start in range(0, len(table), _ROWS_AT_ONCE):
+            columns = [_fields(column) for _, column in table[start : start + _ROWS_AT_ONCE].items()]
+            file.writelines(",".join(row) + "\n" for row in zip(*columns, strict=True))
+
+
+def _fields(column: pd.Series) -> list[str]:
+    """Spell out the entries of a column, of which text repeats and is looked at once."""
+    values = column.astype(object).where(column.notna(), "").tolist()
+    quoted = {text: _quoted(text) for text in {*values} if isinstance(text, str)}
+    return [quoted.get(value) or str(value) for value in values]
+
+
+def _quoted(text: str) -> str:
+    field = io.StringIO()
+    csv.writer(field, lineterminator="\n").writerow((text, ""))
+    return field.getvalue().removesuffix(",\n")
 
 
 def read_tables(folder: str | Path) -> Tables:
