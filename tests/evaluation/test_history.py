@@ -51,6 +51,7 @@ def test_seeds_that_nobody_expects_are_left_out(made):
         ("seed,epoch,value\n0,1,2\n", "expected the header"),
         ("seed,epoch,metric,value\n0,1,loss/task,0.5", "whole lines"),
         ("seed,epoch,metric,value\n0,1,loss/task,many\n", "damaged"),
+        ("seed,epoch,metric,value\n0,1,loss/task,0.5\n\n1,1,loss/task,0.5\n", "damaged"),
         ("seed,epoch,metric,value\n0,1,loss/task,0.5\n", "nothing of seed 1"),
     ],
 )

@@ -34,6 +34,21 @@ def test_bca_of_many_rows_is_that_of_each():
     assert together[[0, 150, 299]] == pytest.approx(statistics.bca_intervals(rows[[0, 150, 299]], indices))
 
 
+@given(st.lists(st.integers(-30, 30), min_size=2, max_size=12).filter(lambda values: len(set(values)) > 1))
+def test_bca_takes_quantiles_of_all_resamples(values):
+    """Ties, few seeds and outliers too, where the tails are not where they are expected."""
+    row = np.array(values) / 360
+    indices = statistics.resample_indices(len(row), 1000)
+    means, deviation = np.round(row[indices].mean(axis=1), 12), row - row.mean()
+    point = np.round(row.mean(), 12)
+    bias = stats.norm.ppf((np.mean(means < point) + np.mean(means <= point)) / 2)
+    acceleration = np.sum(deviation**3) / (6 * np.sum(deviation**2) ** 1.5)
+    shifted = bias + stats.norm.ppf([0.025, 0.975])
+    levels = stats.norm.cdf(bias + shifted / (1 - acceleration * shifted))
+    expected = np.quantile(means, levels)
+    assert statistics.bca_intervals(row[None], indices)[0] == pytest.approx(expected, abs=1e-11)
+
+
 def test_bca_of_equal_differences_is_a_point():
     interval = statistics.bca_intervals(np.full((1, 8), 0.8 - 0.7), statistics.resample_indices(8, 500))
     assert interval == pytest.approx(np.full((1, 2), 0.1), abs=1e-15)

@@ -1,7 +1,7 @@
 """What happened during training, aggregated over seeds while it is read."""
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -48,37 +48,40 @@ def _batches(runs: Runs) -> Iterator[list[Block]]:
 
 
 def _read(blocks: Sequence[Block]) -> pd.DataFrame:
+    texts = [_rows(block) for block in blocks]
     try:
-        table = _parsed("".join(_rows(block) for block in blocks))
+        table = _parsed(blocks, texts)
     except ValueError:
-        for block in blocks:
+        for block, text in zip(blocks, texts, strict=True):
             try:
-                _parsed(_rows(block))
+                _parsed([block], [text])
             except ValueError as error:
                 raise _damaged(_path(block), str(error)) from None
         raise
     runs = (table.cell.to_numpy() << 32) | table.seed.to_numpy()
-    expected = [(block.cell << 32) | seed for block in blocks for seed in block.seeds]
-    _refuse_missing(blocks, set(expected) - set(pd.unique(runs)))
-    return table[np.isin(runs, expected)]
+    expected = {(block.cell << 32) | seed for block in blocks for seed in block.seeds}
+    found = set(pd.unique(runs).tolist())
+    _refuse_missing(blocks, expected - found)
+    return table if found == expected else table[np.isin(runs, list(expected))]
 
 
-def _parsed(text: str) -> pd.DataFrame:
-    types = {"cell": np.int64, "seed": np.int64, "epoch": np.int64, "metric": "category", "value": np.float64}
-    return pd.read_csv(StringIO(text), names=list(types), dtype=types)  # type: ignore[arg-type]
+def _parsed(blocks: Sequence[Block], texts: Sequence[bytes]) -> pd.DataFrame:
+    types = {"seed": np.int64, "epoch": np.int64, "metric": "category", "value": np.float64}
+    lines = BytesIO(b"".join(texts))
+    table = pd.read_csv(lines, names=list(types), dtype=types, skip_blank_lines=False)  # type: ignore[arg-type]
+    cells = [block.cell for block in blocks]
+    return table.assign(cell=np.repeat(cells, [text.count(b"\n") for text in texts]))
 
 
-def _rows(block: Block) -> str:
-    """Give the rows of a block, each led by the number of its cell."""
+def _rows(block: Block) -> bytes:
     path = _path(block)
     try:
-        header, _, body = path.read_text(encoding="utf-8").partition("\n")
+        header, _, body = path.read_bytes().partition(b"\n")
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; delete {block.folder} and run again") from None
-    if header != HEADER or not body.endswith("\n"):
+    if header.rstrip(b"\r") != HEADER.encode() or not body.endswith(b"\n"):
         raise _damaged(path, f"expected the header {HEADER} and whole lines")
-    start = f"{block.cell},"
-    return start + body[:-1].replace("\n", f"\n{start}") + "\n"
+    return body
 
 
 def _aggregated(rows: pd.DataFrame) -> pd.DataFrame:

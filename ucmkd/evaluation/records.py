@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ucmkd.errors import RecordError
-from ucmkd.evaluation.metrics import BINS
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +63,15 @@ class Block(NamedTuple):
     seeds: tuple[int, ...]
 
 
+class Bins(NamedTuple):
+    """Columns of confidence bins: number of the cell, mean confidence and accuracy, and count of samples."""
+
+    cell: "array[int]"
+    confidence: "array[float]"
+    accuracy: "array[float]"
+    samples: "array[int]"
+
+
 class Runs:
     """Columns of records: entry i of every array belongs to the i-th expected run.
 
@@ -80,9 +88,8 @@ class Runs:
         An array for each (split, metric).
     costs : dict
         An array for each entry of the ledger.
-    bins : dict
-        By (cell number, confidence bin): sums over samples and seeds of confidence and of right answers, the
-        count of samples, and the count of seeds with any.
+    bins : Bins
+        Reliability on the test split, an entry for each bin of each run.
     environment : Counter
         Number of runs by (item, value) of their versions and device.
     teachers : dict
@@ -99,7 +106,7 @@ class Runs:
         self.cell, self.seed, self.best_epoch = (array("q", bytes(8 * len(self))) for _ in range(3))
         self.scores = {(s, m): array("d", bytes(8 * len(self))) for s in SPLITS for m in METRICS}
         self.costs = {name: array("d", bytes(8 * len(self))) for name in COSTS}
-        self.bins: dict[tuple[int, int], list[float]] = {}
+        self.bins = Bins(array("q"), array("d"), array("d"), array("q"))
         self.environment: Counter[tuple[str, str]] = Counter()
         self.teachers: dict[str, None] = {}
         self.blocks: list[Block] = []
@@ -186,7 +193,10 @@ def _take(runs: Runs, record: dict[str, Any], position: int) -> None:
     for entry, column in runs.costs.items():
         column[position] = _finite(record["costs"][entry], entry)
     for point in record["reliability"]:
-        _add_bin(runs.bins, cell, point)
+        runs.bins.cell.append(cell)
+        runs.bins.confidence.append(_finite(point["confidence"], "confidence"))
+        runs.bins.accuracy.append(point["accuracy"])
+        runs.bins.samples.append(point["count"])
     for item, value in record["versions"].items():
         runs.environment[item, str(value)] += 1
     runs.environment["device", str(record["device"])] += 1
@@ -205,16 +215,6 @@ def _declaration(record: dict[str, Any]) -> Declaration:
         teacher_labels=bool(needs["teacher_labels"]),
         fallback=record["fallback"] or "",
     )
-
-
-def _add_bin(bins: dict[tuple[int, int], list[float]], cell: int, point: dict[str, float]) -> None:
-    confidence, count = point["confidence"], point["count"]
-    number = min(max(math.ceil(confidence * BINS - 1e-9), 1), BINS) - 1
-    sums = bins.setdefault((cell, number), [0.0, 0.0, 0, 0])
-    sums[0] += count * confidence
-    sums[1] += count * point["accuracy"]
-    sums[2] += count
-    sums[3] += 1
 
 
 def _finite(value: float, name: str) -> float:

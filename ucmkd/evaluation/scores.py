@@ -115,18 +115,20 @@ def reliability_table(*of: Runs) -> pd.DataFrame:
 
 
 def _reliability(runs: Runs) -> pd.DataFrame:
-    keys = sorted(runs.bins)
-    sums = np.array([runs.bins[key] for key in keys]).reshape(-1, 4)
-    numbers, bins = np.array(keys, dtype=np.int64).reshape(-1, 2).T
+    cells, confidence, accuracy, samples = map(np.asarray, runs.bins)
+    number = np.clip(np.ceil(confidence * BINS - 1e-9), 1, BINS) - 1
+    bins, which = np.unique(cells * BINS + number.astype(np.int64), return_inverse=True)
+    count = np.bincount(which, samples)
+    numbers, lows = np.divmod(bins, BINS)
     table = pd.DataFrame(
         {
             **cell_columns(runs, numbers),
-            "bin_low": bins / BINS,
-            "bin_high": (bins + 1) / BINS,
-            "confidence": sums[:, 0] / sums[:, 2],
-            "accuracy": sums[:, 1] / sums[:, 2],
-            "count": sums[:, 2].astype(np.int64),
-            "n_seeds": sums[:, 3].astype(np.int64),
+            "bin_low": lows / BINS,
+            "bin_high": (lows + 1) / BINS,
+            "confidence": np.bincount(which, samples * confidence) / count,
+            "accuracy": np.bincount(which, samples * accuracy) / count,
+            "count": count.astype(np.int64),
+            "n_seeds": np.bincount(which),
         }
     )
     return table.astype(dict.fromkeys(CELL, object))

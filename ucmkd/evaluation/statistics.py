@@ -78,15 +78,17 @@ def _bca(rows: Array, weights: Array, memory: Array) -> Array:
 
 
 def _quantiles(values: Array, levels: Array, cuts: Array) -> Array:
-    """Interpolate each row's own two quantiles linearly, the first below and the second above the row's cuts."""
+    """Interpolate each row's own two quantiles linearly; the row's two cuts lie a little inside of them."""
     size = values.shape[1]
     place = levels * (size - 1)
     whole = np.minimum(place.astype(np.intp), size - 2)
     # Upper places are counted from the end, where they are the same in the tails as in the whole row.
     places = np.stack([whole[:, 0], whole[:, 0] + 1, whole[:, 1] - size, whole[:, 1] - size + 1], axis=1)
-    near = np.stack([_tails(row, at, *cut)[at] for row, at, cut in zip(values, places, cuts, strict=True)])
+    each = zip(values, places, cuts, strict=True)
+    near: Array = np.stack([_tails(row, at, *cut)[at] for row, at, cut in each])
     lower, upper = near[:, ::2], near[:, 1::2]
-    return lower + (place - whole) * (upper - lower)
+    bounds: Array = lower + (place - whole) * (upper - lower)
+    return bounds
 
 
 def _tails(row: Array, places: NDArray[np.intp], low: float, high: float) -> Array:
