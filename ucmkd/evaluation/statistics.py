@@ -123,9 +123,9 @@ def signed_rank_p(differences: Array) -> Array:
     ranks: Array = rankdata(np.abs(differences), axis=1) - zeros.sum(axis=1, keepdims=True)
     doubled = np.where(zeros, 0, 2 * ranks).astype(np.int64)
     statistic = np.where(differences > 0, doubled, 0).sum(axis=1)
-    patterns, which = np.unique(np.sort(doubled, axis=1), axis=0, return_inverse=True)
-    tails = [_two_sided(tuple(pattern.tolist())) for pattern in patterns]
-    return np.array([tails[k][w] for k, w in zip(which.ravel(), statistic, strict=True)], dtype=np.float64)
+    patterns = [tuple(ranks) for ranks in np.sort(doubled, axis=1).tolist()]
+    tails = {pattern: _two_sided(pattern) for pattern in set(patterns)}
+    return np.array([tails[ranks][k] for ranks, k in zip(patterns, statistic, strict=True)], dtype=np.float64)
 
 
 @lru_cache(maxsize=4096)
