@@ -1,8 +1,8 @@
 """How the tables of a summary are written and read."""
 
 import csv
-import io
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,23 +24,16 @@ def write_table(folder: str | Path, name: str, table: pd.DataFrame) -> None:
         atomic_file(Path(folder) / f"{name}.csv") as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        file.write(",".join(map(_quoted, table.columns)) + "\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
         for start in range(0, len(table), _ROWS_AT_ONCE):
-            columns = [_fields(column) for _, column in table[start : start + _ROWS_AT_ONCE].items()]
-            file.writelines(",".join(row) + "\n" for row in zip(*columns, strict=True))
+            columns = table[start : start + _ROWS_AT_ONCE].items()
+            writer.writerows(zip(*(_known(column) for _, column in columns), strict=True))
 
 
-def _fields(column: pd.Series) -> list[str]:
-    """Spell out the entries of a column, of which text repeats and is looked at once."""
-    values = column.astype(object).where(column.notna(), "").tolist()
-    quoted = {text: _quoted(text) for text in {*values} if isinstance(text, str)}
-    return [quoted.get(value) or str(value) for value in values]
-
-
-def _quoted(text: str) -> str:
-    field = io.StringIO()
-    csv.writer(field, lineterminator="\n").writerow((text, ""))
-    return field.getvalue().removesuffix(",\n")
+def _known(column: pd.Series) -> list[Any]:
+    known: list[Any] = column.astype(object).where(column.notna(), "").tolist()
+    return known
 
 
 def read_tables(folder: str | Path) -> Tables:
