@@ -29,7 +29,8 @@ from ucmkd.training.network import (
     watched,
 )
 from ucmkd.training.recipe import Recipe, Recipes
-from ucmkd.training.runner import LiveTeacher, Runner, Supply
+from ucmkd.training.runner import Runner
+from ucmkd.training.supply import LiveTeacher, Supply
 from ucmkd.training.teacher import CachedTeacher
 
 CLASSES = ("circle", "line", "point", "square")

@@ -9,8 +9,8 @@ import torch
 from tests.toy import ToyPair
 from ucmkd.methods.base import method_class, method_names
 from ucmkd.training.inputs import Inputs
-from ucmkd.training.runner import Supply
 from ucmkd.training.student import shuffled_order
+from ucmkd.training.supply import Supply
 from ucmkd.training.teacher import CachedTeacher
 
 SEEDS = (0, 1, 2)

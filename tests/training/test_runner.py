@@ -18,7 +18,7 @@ from ucmkd.errors import TrainingError
 from ucmkd.methods import base
 from ucmkd.methods.base import Batch, Outputs
 from ucmkd.settings import NoSettings
-from ucmkd.training import runner as runner_module
+from ucmkd.training import selection
 from ucmkd.training.network import FunctionalNetwork
 from ucmkd.training.predict import predict
 
@@ -126,7 +126,7 @@ class TestBestEpoch:
         self, scores: list[tuple[float, float]], best: int, toy: ToyPair, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         given = iter({"accuracy": accuracy, "nll": nll} for accuracy, nll in scores)
-        monkeypatch.setattr(runner_module, "score", lambda logits, labels: next(given))
+        monkeypatch.setattr(selection, "score", lambda logits, labels: next(given))
         fitted = toy.runner("ce", epochs=3, evaluations=3).fit()
         assert fitted.best_epoch == best
         assert fitted.validation["accuracy"] == scores[best - 1][0]
@@ -135,9 +135,7 @@ class TestBestEpoch:
         whole = toy.runner("ce", epochs=4, evaluations=4, schedule="constant")
         part = toy.runner("ce", epochs=2, evaluations=1, schedule="constant").fit()
         given: Iterator[float] = iter([0.1, 0.9, 0.2, 0.3])
-        monkeypatch.setattr(
-            runner_module, "score", lambda logits, labels: {"accuracy": next(given), "nll": 1.0}
-        )
+        monkeypatch.setattr(selection, "score", lambda logits, labels: {"accuracy": next(given), "nll": 1.0})
         fitted = whole.fit()
         assert fitted.best_epoch == 2
         assert all(torch.equal(fitted.state[name], value) for name, value in part.state.items())
@@ -164,7 +162,7 @@ class TestHistory:
         away = replace(supply, reference=(positions, own + 10 * torch.eye(make.WIDTH)[0]))
         same = replace(supply, reference=(positions, own))
         measured = [
-            toy.runner("kd", supply=each)._kept_alignment(own)["alignment/kept"] for each in (same, away)
+            toy.runner("kd", supply=each).selection.alignment(own)["alignment/kept"] for each in (same, away)
         ]
         assert measured[0] == pytest.approx(0, abs=1e-4)
         assert measured[1] > 0.1

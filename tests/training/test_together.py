@@ -9,7 +9,8 @@ from torch import nn
 
 from tests.toy import ToyPair
 from ucmkd.methods.base import load_method, method_names
-from ucmkd.training.runner import Fitted, Runner
+from ucmkd.training.runner import Runner
+from ucmkd.training.selection import Fitted
 from ucmkd.training.together import Together, trains_together
 
 SEEDS = (0, 1, 2)

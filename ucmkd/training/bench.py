@@ -19,7 +19,8 @@ from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
 from ucmkd.training.recipe import Recipe, Recipes
 from ucmkd.training.reference_step import ReferenceStep
-from ucmkd.training.runner import Runner, Supply, clock
+from ucmkd.training.runner import Runner, clock
+from ucmkd.training.supply import Supply
 
 CLASSES, WIDTH, BATCHES = 10, 64, 8
 REFERENCE = "reference step"

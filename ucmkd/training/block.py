@@ -26,7 +26,7 @@ from safetensors.torch import save_file
 from ucmkd import __version__
 from ucmkd.errors import DataError
 from ucmkd.files import atomic_file, atomic_folder, read_json, write_json
-from ucmkd.training.runner import Row
+from ucmkd.training.selection import Row
 
 log = logging.getLogger(__name__)
 PARTS = ".seeds"

@@ -1,100 +1,31 @@
 """The one loop that trains every student and every teacher.
 
 It sets training mode before every step, draws the batches, adds up the losses, clips, steps the optimiser,
-scores the validation split, and keeps the best epoch. A method only gives losses and, if it is bilevel, an
-inner update.
+and has the validation split scored. A method only gives losses and, if it is bilevel, an inner update.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ucmkd.data.sampling import Meeting, Sampler
+from ucmkd.data.sampling import Meeting
 from ucmkd.errors import ConfigError, TrainingError
-from ucmkd.evaluation.metrics import score
-from ucmkd.methods.base import Batch, Context, Method, Parameters, TeacherBank, TeacherRows
+from ucmkd.methods.base import Batch, Context, Method, Parameters
 from ucmkd.optimiser import Optimiser, clip, joint_norm
 from ucmkd.seeding import seed_for
-from ucmkd.training.inputs import Inputs
 from ucmkd.training.monitor import Ledger, Monitor
-from ucmkd.training.network import FunctionalNetwork, Network, is_encoder, map_shapes, maps_of, watched
-from ucmkd.training.predict import predict
+from ucmkd.training.network import FunctionalNetwork, Network, is_encoder, map_shapes
 from ucmkd.training.recipe import Recipe
+from ucmkd.training.selection import Fitted, Selection
+from ucmkd.training.supply import Supply
 from ucmkd.training.transfer import on_device
-from ucmkd.transport.divergence import transport_loss
 
-log = logging.getLogger(__name__)
 AUXILIARY = "auxiliary."
 PRECISION = {"float32": None, "bfloat16": torch.bfloat16}
-Row = tuple[int, str, float]
-
-
-@dataclass(frozen=True)
-class LiveTeacher:
-    """A frozen teacher in evaluation mode, and the inputs of the bank's rows."""
-
-    network: Network
-    inputs: Inputs
-
-
-@dataclass(frozen=True)
-class Supply:
-    """The data one run trains on.
-
-    Attributes
-    ----------
-    inputs : Inputs
-        The training pool.
-    labels : Tensor, shape (n,)
-        -1 where hidden.
-    sampler : Sampler
-    validation : Inputs
-    validation_labels : array, shape (v,)
-    bank : TeacherBank or None
-        The teacher rows that batches meet; None if the method takes nothing of them.
-    teacher : LiveTeacher or None
-        The teacher itself, for methods that need it at work.
-    reference : tuple of array and Tensor, or None
-        Validation positions, and teacher validation features to measure the student's features against.
-    """
-
-    inputs: Inputs
-    labels: Tensor
-    sampler: Sampler
-    validation: Inputs
-    validation_labels: NDArray[np.int64]
-    bank: TeacherBank | None = None
-    teacher: LiveTeacher | None = None
-    reference: tuple[NDArray[np.int64], Tensor] | None = None
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What training leaves: the best epoch's state, and how it came about."""
-
-    state: dict[str, Tensor]
-    history: list[Row]
-    best_epoch: int
-    validation: dict[str, float]
-    costs: dict[str, float]
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The best epoch so far."""
-
-    rank: tuple[float, float]
-    epoch: int
-    state: dict[str, Tensor]
-    scores: dict[str, float]
 
 
 class Runner:
@@ -118,6 +49,7 @@ class Runner:
     function : FunctionalNetwork
     optimiser : Optimiser
     monitor : Monitor
+    selection : Selection
     steps : int
         In the whole training.
     evaluations : frozenset of int
@@ -130,8 +62,7 @@ class Runner:
         self.network, self.method, self.recipe, self.supply = network.to(device), method, recipe, supply
         self.seed, self.device = seed, device
         self.monitor = Monitor(Ledger())
-        self._history: list[Row] = []
-        self._best: _Best | None = None
+        self.selection = Selection(network, supply, recipe.epochs)
         self.function = FunctionalNetwork(
             network, self.monitor, PRECISION[recipe.precision], with_maps=method.needs.student_maps,
             compiled=recipe.compile,
@@ -145,7 +76,6 @@ class Runner:
         self._auxiliary = (auxiliary or nn.Module()).to(device)
         self.extra = {AUXILIARY + name: value for name, value in self._auxiliary.named_parameters()}
         self._modules = [*network.modules(), *self._auxiliary.modules()]
-        self._some_hidden = bool((supply.labels < 0).any())
         self.optimiser = Optimiser(
             recipe.optimiser, weight_decay=recipe.weight_decay, momentum=recipe.momentum
         )
@@ -185,7 +115,7 @@ class Runner:
         return self.fitted(stepping, now() - begun - stepping, time.perf_counter() - started)
 
     def evaluate(self, epoch: int) -> None:
-        """Score the validation split, if it is due, and keep the epoch if it is the best so far.
+        """Have the validation split scored, if that is due.
 
         Raises
         ------
@@ -195,19 +125,7 @@ class Runner:
         if epoch not in self.evaluations:
             return
         observed = self._observed()
-        kept = self.method.fold(self.params, self._auxiliary)
-        said = predict(self.network, kept, self.supply.validation)
-        scores = score(said.logits.cpu().numpy(), self.supply.validation_labels)
-        observed |= {
-            "val/accuracy": scores["accuracy"],
-            "val/nll": scores["nll"],
-        } | self._kept_alignment(said.features)
-        self._history += [(epoch, name, value) for name, value in sorted(observed.items())]
-        log.info("epoch %d/%d: %s", epoch, self.recipe.epochs,
-                 " ".join(f"{name} {value:.4g}" for name, value in sorted(observed.items())))  # fmt: skip
-        rank = (scores["accuracy"], -scores["nll"])
-        if self._best is None or rank > self._best.rank:
-            self._best = _Best(rank, epoch, self._snapshot(kept), scores)
+        self.selection.consider(epoch, self.method.fold(self.params, self._auxiliary), observed)
 
     def fitted(self, stepping: float, evaluating: float, seconds: float) -> Fitted:
         """Give what training has left.
@@ -219,8 +137,6 @@ class Runner:
         seconds : float
             That training took by the clock.
         """
-        if self._best is None:
-            raise TrainingError("no epoch was evaluated; set evaluations to at least 1")
         costs = self.ledger() | {
             "aux_parameters": sum(value.numel() for value in self.extra.values())
             + self.method.own_parameters,
@@ -229,8 +145,7 @@ class Runner:
             "evaluation_seconds": evaluating,
             "fit_seconds": seconds,
         }
-        best = self._best
-        return Fitted(best.state, self._history, best.epoch, best.scores, costs)
+        return self.selection.fitted(costs)
 
     def _train_epoch(self, epoch: int) -> float:
         """Take the steps of one epoch and return the seconds they took; probes are left out of them."""
@@ -274,30 +189,9 @@ class Runner:
         if self.recipe.noise > 0 and inputs.is_floating_point():
             drawn = torch.randn(inputs.shape, generator=noise, device=self.device)
             inputs = inputs + self.recipe.noise * drawn
-        teacher = None if supply.bank is None else self._taught(meeting, supply.bank)
-        task_loss = _task_loss(labels, self.recipe.label_smoothing, self._some_hidden)
+        teacher = supply.taught(meeting, self.method.needs.teacher, self.monitor.ledger, self.device)
+        task_loss = supply.task_loss(labels, self.recipe.label_smoothing)
         return Batch(inputs, labels, task_loss, teacher, self.monitor, rate, progress, epoch, rows)
-
-    def _taught(self, meeting: Meeting, bank: TeacherBank) -> TeacherRows:
-        """Gather what the teacher says of the rows that are met.
-
-        Few methods ask for more: the teacher's inputs, or its feature maps, which cost a pass.
-        """
-        rows = on_device(meeting.teacher, self.device)
-        matched = None if meeting.matched is None else on_device(meeting.matched, self.device)
-        source, wanted = self.supply.teacher, self.method.needs.teacher
-        found: dict[str, Any] = {}
-        if bank.inputs is not None:
-            found["inputs"] = bank.inputs[rows]
-        if source is not None and "live" in wanted:
-            found["inputs"] = source.inputs[meeting.teacher]
-        if source is not None and "maps" in wanted:
-            self.monitor.ledger.teacher_forwards += 1
-            encoder = source.network.encoder
-            with torch.no_grad(), watched(encoder) as seen:
-                encoder(source.inputs[meeting.teacher])
-            found["maps"], found["preactivations"] = maps_of(encoder, seen, len(rows))
-        return TeacherRows(bank.features[rows], bank.logits[rows], bank.labels[rows], matched, rows, **found)
 
     def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parameters]:
         """Return the named losses, and the parameters that their gradient is taken with respect to."""
@@ -378,35 +272,10 @@ class Runner:
             means[f"gradient_ratio/{name.removeprefix('inner_norm/')}"] = ratio
         return means
 
-    def _kept_alignment(self, validation: Tensor) -> dict[str, float]:
-        if self.supply.reference is None:
-            return {}
-        positions, features = self.supply.reference
-        with torch.no_grad():
-            own = validation[torch.from_numpy(positions)]
-            distance = transport_loss(own, features, metric="chordal", debias="sinkhorn_divergence")
-        return {"alignment/kept": float(distance.value)}
-
-    def _snapshot(self, params: Parameters) -> dict[str, Tensor]:
-        state = self.network.state_dict() | params
-        return {name: value.detach().clone().cpu() for name, value in state.items()}
-
 
 def clock(device: str) -> Callable[[], float]:
     """Choose what tells the seconds that steps take: of the processor on a CPU."""
     return time.process_time if device == "cpu" else time.perf_counter
-
-
-def _task_loss(labels: Tensor, smoothing: float, some_hidden: bool) -> Callable[..., Tensor]:
-    def task_loss(logits: Tensor, label_smoothing: float = smoothing) -> Tensor:
-        if not some_hidden:
-            return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-        total = F.cross_entropy(
-            logits, labels, label_smoothing=label_smoothing, ignore_index=-1, reduction="sum"
-        )
-        return total / (labels >= 0).sum().clamp(min=1)
-
-    return task_loss
 
 
 def _present(gradients: Sequence[Tensor | None]) -> list[Tensor]:

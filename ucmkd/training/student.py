@@ -23,7 +23,9 @@ from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
 from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe, Recipes
-from ucmkd.training.runner import Fitted, LiveTeacher, Runner, Supply
+from ucmkd.training.runner import Runner
+from ucmkd.training.selection import Fitted
+from ucmkd.training.supply import LiveTeacher, Supply
 from ucmkd.training.teacher import CachedTeacher, declared, read_teacher, teacher_network
 from ucmkd.training.together import Together, trains_together
 

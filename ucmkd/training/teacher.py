@@ -34,8 +34,9 @@ from ucmkd.training.inputs import Inputs
 from ucmkd.training.network import Network, build_network
 from ucmkd.training.predict import predict
 from ucmkd.training.recipe import Recipe
-from ucmkd.training.runner import Runner, Supply
+from ucmkd.training.runner import Runner
 from ucmkd.training.stored import initial_network, stored_network
+from ucmkd.training.supply import Supply
 
 
 def train_teachers(

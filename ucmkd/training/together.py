@@ -17,7 +17,8 @@ from ucmkd.data.sampling import Meeting
 from ucmkd.methods.base import Method
 from ucmkd.optimiser import Optimiser, clip
 from ucmkd.training.monitor import Monitor
-from ucmkd.training.runner import PRECISION, Fitted, Runner, clock
+from ucmkd.training.runner import PRECISION, Runner, clock
+from ucmkd.training.selection import Fitted
 from ucmkd.training.stacked import StackedNetwork
 
 
