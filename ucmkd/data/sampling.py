@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +70,13 @@ class Sampler:
         order = generator_for(seed, "student order", epoch).permutation(len(self.labels))
         partners = self._partners(seed, epoch, order)
         matched = None if self.regime.correspondence == "none" else self._matched(order)
-        steps = self.steps()
-        for batch in np.array_split(np.arange(len(order)), steps):
+        for batch in self._batches:
             yield Meeting(order[batch], partners[batch], None if matched is None else matched[batch])
+
+    @cached_property
+    def _batches(self) -> list[slice]:
+        ends = np.cumsum([len(part) for part in np.array_split(self.labels, self.steps())]).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def _partners(self, seed: int, epoch: int, order: Rows) -> Rows:
         draw = generator_for(seed, "teacher order", epoch)
@@ -86,19 +91,22 @@ class Sampler:
 
     def _same_class(self, draw: np.random.Generator) -> Rows:
         """Draw a teacher row of each student row's class; of any class where the teacher has none of it."""
-        by_class = np.argsort(self.teacher_labels, kind="stable")
-        counts = self._teacher_counts()
+        by_class, counts = self._teacher_classes
         first = np.cumsum(counts) - counts
         inside = (draw.random(len(self.labels)) * counts[self.labels]).astype(np.int64)
         chosen: Rows = by_class[np.minimum(first[self.labels] + inside, len(by_class) - 1)]
         return chosen
 
-    def _teacher_counts(self) -> Rows:
-        return np.bincount(self.teacher_labels, minlength=int(self.labels.max()) + 1)
+    @cached_property
+    def _teacher_classes(self) -> tuple[Rows, Rows]:
+        """Order the teacher rows by class, and count those of each."""
+        counts = np.bincount(self.teacher_labels, minlength=int(self.labels.max()) + 1)
+        return np.argsort(self.teacher_labels, kind="stable"), counts
 
     def _matched(self, order: Rows) -> Mask:
         if self.regime.correspondence == "class":
-            known: Mask = self._teacher_counts()[self.labels[order]] > 0
+            _, counts = self._teacher_classes
+            known: Mask = counts[self.labels[order]] > 0
             return known
         matched: Mask = self.partner[order] >= 0
         return matched

@@ -107,11 +107,11 @@ class Runner:
         """
         now, stepping = clock(self.device), 0.0
         started, begun = time.perf_counter(), now()
-        for epoch in range(1, self.recipe.epochs + 1):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed_for(self.seed, "dropout", epoch))
+        with torch.random.fork_rng(devices=[]):
+            for epoch in range(1, self.recipe.epochs + 1):
+                _seed_layers(seed_for(self.seed, "dropout", epoch), self.device)
                 stepping += self._train_epoch(epoch)
-            self.evaluate(epoch)
+                self.evaluate(epoch)
         return self.fitted(stepping, now() - begun - stepping, time.perf_counter() - started)
 
     def evaluate(self, epoch: int) -> None:
@@ -248,16 +248,21 @@ class Runner:
     def probe(self, losses: dict[str, Tensor], point: Parameters) -> None:
         """Observe how strongly each term pulls at the encoder, against the task loss."""
         encoder = [value for name, value in point.items() if is_encoder(name)]
-        norms = {
-            name: joint_norm(
-                _present(torch.autograd.grad(value, encoder, retain_graph=True, allow_unused=True))
-            )
-            for name, value in losses.items()
-            if len(losses) > 1 and value.requires_grad
-        }
-        for name, norm in norms.items():
-            if name != "loss/task" and "loss/task" in norms:
-                ratio = norm / norms["loss/task"].clamp(min=1e-12)
+        self.compare(
+            {
+                name: joint_norm(
+                    _present(torch.autograd.grad(value, encoder, retain_graph=True, allow_unused=True))
+                )
+                for name, value in losses.items()
+                if len(losses) > 1 and value.requires_grad
+            }
+        )
+
+    def compare(self, pulls: dict[str, Tensor]) -> None:
+        """Observe the norm of each term's gradient as a ratio to that of the task loss."""
+        for name, norm in pulls.items():
+            if name != "loss/task" and "loss/task" in pulls:
+                ratio = norm / pulls["loss/task"].clamp(min=1e-12)
                 self.monitor.observe(f"gradient_ratio/{name.removeprefix('loss/')}", ratio)
 
     def _observed(self) -> dict[str, float]:
@@ -276,6 +281,11 @@ class Runner:
 def clock(device: str) -> Callable[[], float]:
     """Choose what tells the seconds that steps take: of the processor on a CPU."""
     return time.process_time if device == "cpu" else time.perf_counter
+
+
+def _seed_layers(seed: int, device: str) -> None:
+    """Seed what layers such as dropout draw from; doing so on all devices costs as much as a step."""
+    (torch if device != "cpu" else torch.default_generator).manual_seed(seed)
 
 
 def _present(gradients: Sequence[Tensor | None]) -> list[Tensor]:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ucmkd.data.sampling import Meeting
 from ucmkd.methods.base import Method
-from ucmkd.optimiser import Optimiser, clip
+from ucmkd.optimiser import Optimiser, clip, joint_norm
 from ucmkd.training.monitor import Monitor
+from ucmkd.training.network import is_encoder
 from ucmkd.training.runner import PRECISION, Runner, clock
 from ucmkd.training.selection import Fitted
 from ucmkd.training.stacked import StackedNetwork
@@ -104,9 +105,23 @@ class Together:
             )
         ]
         if probe:
-            for runner, own_losses in zip(self._runners, losses, strict=True):
-                runner.probe(own_losses, self._stack.params)
+            self._probe(losses)
         self._update([value for own_losses in losses for value in own_losses.values()], batches[0].rate)
+
+    def _probe(self, losses: Sequence[dict[str, Tensor]]) -> None:
+        """Do what :meth:`Runner.probe` does: the gradient of all is, at its own weights, that of each."""
+        encoder = [value for name, value in self._stack.params.items() if is_encoder(name)]
+        pulls: list[dict[str, Tensor]] = [{} for _ in losses]
+        for name in losses[0] if len(losses[0]) > 1 else ():
+            pulling = {number: own[name] for number, own in enumerate(losses) if own[name].requires_grad}
+            if not pulling:
+                continue
+            total = torch.stack(list(pulling.values())).sum()
+            found = torch.autograd.grad(total, encoder, retain_graph=True, allow_unused=True)
+            for number in pulling:
+                pulls[number][name] = joint_norm([each[number] for each in found if each is not None])
+        for runner, own_pulls in zip(self._runners, pulls, strict=True):
+            runner.compare(own_pulls)
 
     def _update(self, losses: list[Tensor], rate: float) -> None:
         stacked, extras = self._stack.params, [runner.extra for runner in self._runners]
