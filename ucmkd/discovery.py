@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from pathlib import Path
+import os
 from typing import Any
 
 from ucmkd.errors import ConfigError
@@ -15,8 +15,8 @@ def names(package: str) -> list[str]:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(f"{package}: no such package")
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in NOT_PLUGINS)
+    files = os.listdir(next(iter(spec.submodule_search_locations)))
+    return sorted({name.removesuffix(".py") for name in files if name.endswith(".py")} - NOT_PLUGINS)
 
 
 def load(package: str, name: str, attribute: str) -> Any:

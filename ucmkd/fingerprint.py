@@ -115,7 +115,12 @@ class _Essential(ast.NodeTransformer):
 
 def _plain(node: Any) -> Any:
     """Turn a tree into tuples without positions and empty fields, which differ between Python versions."""
-    if isinstance(node, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
-        return (type(node).__name__, *((name, _plain(value)) for name, value in fields))
-    return [_plain(item) for item in node] if isinstance(node, list) else node
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = [(name, getattr(node, name, None)) for name in node._fields]
+    return (
+        type(node).__name__,
+        *[(name, _plain(value)) for name, value in fields if value is not None and value != []],
+    )
