@@ -1,9 +1,12 @@
 """What the rules share: the benchmark that the configuration describes, and what each job is told of it."""
 
+import gc
 import os
 import sys
 import threading
 from pathlib import Path
+
+gc.set_threshold(100_000)  # the graph of jobs stays: looking for garbage in it is not worth the time
 
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
