@@ -6,12 +6,13 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from tests import toy as make
 from ucmkd.errors import ConfigError
 from ucmkd.models.base import Encoder
 from ucmkd.training.monitor import Monitor
-from ucmkd.training.network import FunctionalNetwork, Network, Project, build_network
+from ucmkd.training.network import Borrowed, FunctionalNetwork, Network, Project, build_network
 
 WIDE = 11
 """An embedding that is not as wide as the encoder's own feature."""
@@ -173,6 +174,18 @@ def test_encoders_take_images_of_any_size_in_both_sizes(encoder: str, shape: tup
         assert (said.features.shape, said.logits.shape) == ((6, 8), (6, 4))
         sizes.append(sum(value.numel() for value in network.parameters()))
     assert sizes[0] < sizes[1]
+
+
+def test_a_borrowed_module_says_what_torch_has_it_say_and_has_its_own_tensors_back() -> None:
+    module = make.network().train().encoder
+    own = dict(module.named_parameters()) | dict(module.named_buffers())
+    given = {name: value.detach() + 1 for name, value in own.items() if value.is_floating_point()}
+    expected = functional_call(deepcopy(module), {n: v.clone() for n, v in given.items()}, (inputs(),))
+    assert torch.equal(Borrowed(module)(given, inputs()), expected)
+    with pytest.raises(RuntimeError):
+        Borrowed(module)(given, torch.zeros(2, 3))
+    kept = dict(module.named_parameters()) | dict(module.named_buffers())
+    assert all(kept[name] is value for name, value in own.items())
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")

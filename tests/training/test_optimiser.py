@@ -27,6 +27,22 @@ def theirs(kind: str, params: dict[str, Tensor], options: dict[str, Any]) -> tor
     return cls(params.values(), lr=0.1, **options)
 
 
+@pytest.mark.parametrize(("kind", "options"), [("sgd", SGD), ("adamw", ADAMW)])
+def test_an_optimiser_that_forgets_steps_like_a_new_one(kind: str, options: dict[str, Any]) -> None:
+    old = Optimiser(kind, **options)
+    old.forget()
+    for step in range(3):
+        old.step(start(), gradients(step), 0.1)
+    remembering, forgetting, fresh = start(), start(), start()
+    Optimiser(kind, **options).step(fresh, gradients(5), 0.1)
+    old.step(remembering, gradients(5), 0.1)
+    old.forget()
+    old.step(forgetting, gradients(5), 0.1)
+    for name, value in fresh.items():
+        assert torch.equal(forgetting[name], value)
+        assert not torch.allclose(remembering[name], value)
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("sgd", SGD), ("sgd", {"weight_decay": 0.0, "momentum": 0.0}), ("adamw", ADAMW)],

@@ -243,7 +243,7 @@ def _epsilon(cost: Tensor, reg: float | Tensor, reg_mode: RegMode) -> Tensor:
     if not 0 < least < math.inf:
         raise TransportError(f"reg must be a positive number, not {reg}")
     if isinstance(reg, Tensor):
-        reg = reg.detach().to(cost.dtype).reshape(-1, 1, 1)
+        reg = reg.detach().to(cost).reshape(-1, 1, 1)
     typical = _typical(cost) if reg_mode == "relative" else cost.new_ones(1, 1, 1)
     return (typical * reg).expand(len(cost), 1, 1)
 
