@@ -34,7 +34,7 @@ def record(cell: str, seed: int) -> dict:
         "recipe": {"epochs": 3},
         "model": {"encoder": "mlp"},
         "scores": {"val": {**SCORES, "accuracy": 0.8}, "test": SCORES},
-        "reliability": [],
+        "reliability": {"confidence": [], "accuracy": [], "count": []},
         "best_epoch": 2,
         "costs": {"steps": 480, "student_forwards": 3.0},
         "teacher": None,

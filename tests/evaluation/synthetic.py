@@ -205,13 +205,15 @@ def _scores(pair: str, regime: str, method: str, variant: str, seed: int, split:
     }
 
 
-def _reliability(scores: dict[str, float], *names: str | int) -> list[dict[str, float]]:
+def _reliability(scores: dict[str, float], *names: str | int) -> dict[str, list[float]]:
     draw = generator_for(0, "reliability", *names)
     counts = draw.multinomial(TEST_SAMPLES, np.arange(1.0, 13.0) ** 2 / 650)
-    points = []
+    bins: dict[str, list[float]] = {"confidence": [], "accuracy": [], "count": []}
     for number, count in enumerate(counts.tolist(), start=3):
         if count:
             confidence = (number + 0.5) / 15
             accuracy = min(max(confidence - scores["ece"] + 0.05 * draw.normal(), 0.0), 1.0)
-            points.append({"confidence": confidence, "accuracy": accuracy, "count": count})
-    return points
+            bins["confidence"].append(confidence)
+            bins["accuracy"].append(accuracy)
+            bins["count"].append(count)
+    return bins

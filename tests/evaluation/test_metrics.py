@@ -76,14 +76,20 @@ def test_upper_edges_belong_to_their_bin(confidence, number):
 
 def test_reliability_bins_hold_every_sample_once(predictions):
     logits, labels = predictions
-    points = metrics.reliability(logits, labels)
-    assert sum(point["count"] for point in points) == len(labels)
-    assert [point["confidence"] for point in points] == sorted(point["confidence"] for point in points)
+    bins = metrics.reliability(logits, labels)
+    assert sum(bins["count"]) == len(labels)
+    assert bins["confidence"] == sorted(bins["confidence"])
+    assert len(bins["accuracy"]) == len(bins["count"]) == len(bins["confidence"])
 
 
 def test_calibration_error_follows_from_the_reliability_bins(predictions):
-    points = metrics.reliability(*predictions)
-    gaps = sum(point["count"] * abs(point["accuracy"] - point["confidence"]) for point in points)
+    bins = metrics.reliability(*predictions)
+    gaps = sum(
+        count * abs(accuracy - confidence)
+        for confidence, accuracy, count in zip(
+            *(bins[name] for name in ("confidence", "accuracy", "count")), strict=True
+        )
+    )
     assert metrics.expected_calibration_error(*predictions) == pytest.approx(gaps / 200)
 
 

@@ -108,6 +108,8 @@ def test_a_record_under_a_false_name_is_refused(made):
         lambda record: record["costs"].update(steps="many"),
         lambda record: record.pop("needs"),
         lambda record: record.update(reliability=None),
+        lambda record: record["reliability"]["accuracy"].pop(),
+        lambda record: record["reliability"]["confidence"].__setitem__(0, math.nan),
         lambda record: record.update(teacher={}),
     ],
 )

@@ -43,7 +43,7 @@ def make_record(pair: str, regime: str, method: str, variant: str, seed: int, ep
         "recipe": {"optimiser": "adamw", "learning_rate": 0.001, "epochs": epochs, "batch_size": 64},
         "model": {"encoder": "convnet", "size": stage, "width": 64},
         "scores": {"val": scores, "test": {**scores, "accuracy": accuracy - 0.02}},
-        "reliability": [{"confidence": 0.55, "accuracy": 0.5, "count": 12}],
+        "reliability": {"confidence": [0.55], "accuracy": [0.5], "count": [12]},
         "best_epoch": epochs // 2,
         "costs": {"steps": 16 * epochs, "student_forwards": 1.0, "aux_parameters": 0, "fit_seconds": 1.25},
         "teacher": None

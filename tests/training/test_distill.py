@@ -74,7 +74,7 @@ class TestRecord:
             assert scores["accuracy"] == pytest.approx((logits.argmax(1) == labels).mean())
             logs = log_softmax(logits.astype(float), axis=1)
             assert scores["nll"] == pytest.approx(-logs[range(len(labels)), labels].mean())
-            assert sum(cell["count"] for cell in record["reliability"]) == len(labels)
+            assert sum(record["reliability"]["count"]) == len(labels)
 
     @pytest.mark.usefixtures("first_epoch_is_best")
     def test_predictions_are_those_of_the_stored_weights_of_the_best_epoch(

@@ -76,19 +76,17 @@ def expected_calibration_error(logits: ArrayLike, labels: ArrayLike) -> float:
     return float(np.sum(counts * np.abs(right - confidence)) / counts.sum())
 
 
-def reliability(logits: ArrayLike, labels: ArrayLike) -> list[dict[str, float]]:
+def reliability(logits: ArrayLike, labels: ArrayLike) -> dict[str, list[float]]:
     """Compare confidence with accuracy in each of the 15 bins.
 
     Returns
     -------
-    list of dict
-        ``confidence`` and ``accuracy``, means over the samples of the bin, and their ``count``, in order of
+    dict of list
+        ``confidence`` and ``accuracy``, means over the samples of each bin, and their ``count``, in order of
         confidence. Empty bins are left out.
     """
-    return [
-        {"confidence": float(confidence), "accuracy": float(right), "count": int(count)}
-        for count, confidence, right in zip(*_bins(logits, labels), strict=True)
-    ]
+    counts, confidence, right = _bins(logits, labels)
+    return {"confidence": confidence.tolist(), "accuracy": right.tolist(), "count": counts.tolist()}
 
 
 def bin_of(confidence: ArrayLike) -> NDArray[np.intp]:

@@ -192,11 +192,14 @@ def _take(runs: Runs, record: dict[str, Any], position: int) -> None:
         column[position] = _finite(record["scores"][split][metric], metric)
     for entry, column in runs.costs.items():
         column[position] = _finite(record["costs"][entry], entry)
-    for point in record["reliability"]:
-        runs.bins.cell.append(cell)
-        runs.bins.confidence.append(_finite(point["confidence"], "confidence"))
-        runs.bins.accuracy.append(point["accuracy"])
-        runs.bins.samples.append(point["count"])
+    bins = record["reliability"]
+    confidence, accuracy, counts = bins["confidence"], bins["accuracy"], bins["count"]
+    if not len(confidence) == len(accuracy) == len(counts):
+        raise ValueError("bins of reliability without confidence, accuracy or count")
+    runs.bins.cell.extend([cell] * len(counts))
+    runs.bins.confidence.extend(_finite(value, "confidence") for value in confidence)
+    runs.bins.accuracy.extend(accuracy)
+    runs.bins.samples.extend(counts)
     for item, value in record["versions"].items():
         runs.environment[item, str(value)] += 1
     runs.environment["device", str(record["device"])] += 1

@@ -1,6 +1,7 @@
 """Paired statistics of many comparisons at once: row i of an array holds the differences of comparison i."""
 
 from functools import cache, lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ Array = NDArray[np.float64]
 
 RESAMPLES = 10_000
 LEVEL = 0.95
-_ROWS_AT_ONCE = 128
+_ROWS_AT_ONCE = 32
 _INSIDE = 0.2
 """How far inside of where a quantile is expected values are looked at, in standard errors."""
 
@@ -51,20 +52,34 @@ def bca_intervals(differences: Array, indices: NDArray[np.intp]) -> Array:
     """
     n = indices.shape[1]
     weights = np.stack([(indices == column).sum(axis=1) for column in range(n)]) / n
-    resampled = np.empty((_ROWS_AT_ONCE, len(indices)))
+    memory = _Memory(n, len(indices))
     starts = range(0, len(differences), _ROWS_AT_ONCE)
-    chunks = [_bca(differences[start : start + _ROWS_AT_ONCE], weights, resampled) for start in starts]
+    chunks = [_bca(differences[start : start + _ROWS_AT_ONCE], weights, memory) for start in starts]
     return np.concatenate(chunks) if chunks else np.empty((0, 2))
 
 
-def _bca(rows: Array, weights: Array, memory: Array) -> Array:
-    resampled = np.matmul(rows, weights, out=memory[: len(rows)])
+class _Memory:
+    """Room for a chunk of comparisons, small enough for the processor's cache.
+
+    Chunks that are not full are computed as full ones are, since products of other shapes round differently.
+    """
+
+    def __init__(self, n: int, resamples: int) -> None:
+        self.rows = np.zeros((_ROWS_AT_ONCE, n))
+        self.resampled = np.empty((_ROWS_AT_ONCE, resamples))
+        self.masks = np.empty((2, _ROWS_AT_ONCE, resamples), dtype=bool)
+
+
+def _bca(rows: Array, weights: Array, memory: _Memory) -> Array:
+    memory.rows[: len(rows)] = rows
+    np.matmul(memory.rows, weights, out=memory.resampled)
+    resampled, masks = memory.resampled[: len(rows)], memory.masks[:, : len(rows)]
     point = rows.mean(axis=1, keepdims=True)
     # The same mean summed in another order differs in its last bits, and must still count as equal.
     slack = 1e-12 * np.abs(rows).max(axis=1, keepdims=True)
-    near = zip(resampled, point - slack, point + slack, strict=True)
-    counts = [(np.count_nonzero(row < low), np.count_nonzero(row <= high)) for row, low, high in near]
-    bias = ndtri((np.array(counts) / weights.shape[1]).sum(axis=1, keepdims=True) / 2)
+    np.less(resampled, point - slack, out=masks[0])
+    np.less_equal(resampled, point + slack, out=masks[1])
+    bias = ndtri((_counts(masks[0]) + _counts(masks[1])) / weights.shape[1] / 2)[:, None]
     deviation = rows - point
     spread = (deviation**2).sum(axis=1, keepdims=True)
     flat = np.ptp(rows, axis=1, keepdims=True) <= slack
@@ -74,30 +89,45 @@ def _bca(rows: Array, weights: Array, memory: Array) -> Array:
     # Cornish and Fisher's expansion says about where these quantiles are.
     inside = corrected + acceleration * (corrected**2 - 1) + [_INSIDE, -_INSIDE]
     cuts = point + inside * np.sqrt(spread) / rows.shape[1]
-    return np.where(flat, point, _quantiles(resampled, ndtr(corrected), cuts))
+    return np.where(flat, point, _quantiles(resampled, ndtr(corrected), cuts, masks))
 
 
-def _quantiles(values: Array, levels: Array, cuts: Array) -> Array:
-    """Interpolate each row's own two quantiles linearly; the row's two cuts lie a little inside of them."""
+def _quantiles(values: Array, levels: Array, cuts: Array, masks: NDArray[np.bool_]) -> Array:
+    """Interpolate each row's own two quantiles linearly; the row's two cuts lie a little inside of them.
+
+    What lies beyond the cuts is put in order; the whole row, which takes longer, if that misses a place.
+    """
     size = values.shape[1]
     place = levels * (size - 1)
     whole = np.minimum(place.astype(np.intp), size - 2)
+    places = np.stack([whole, whole + 1], axis=2).reshape(-1, 4)
+    tails, ends = _tails(values, cuts, masks)
     # Upper places are counted from the end, where they are the same in the tails as in the whole row.
-    places = np.stack([whole[:, 0], whole[:, 0] + 1, whole[:, 1] - size, whole[:, 1] - size + 1], axis=1)
-    each = zip(values, places, cuts, strict=True)
-    near: Array = np.stack([_tails(row, at, *cut)[at] for row, at, cut in each])
+    at = places + np.stack([ends[:-1], ends[:-1], ends[1:] - size, ends[1:] - size], axis=1)
+    within = (at[:, 1] < ends[1:]) & (at[:, 2] >= ends[:-1])
+    near = tails.take(at, mode="clip") if len(tails) else np.full(at.shape, np.nan)
+    within &= (near[:, 1] <= cuts[:, 0]) & (near[:, 2] >= cuts[:, 1])
+    for row in np.flatnonzero(~within):
+        near[row] = np.sort(values[row])[places[row]]
     lower, upper = near[:, ::2], near[:, 1::2]
     bounds: Array = lower + (place - whole) * (upper - lower)
     return bounds
 
 
-def _tails(row: Array, places: NDArray[np.intp], low: float, high: float) -> Array:
-    """Put in order what lies beyond two cuts; the whole row, which takes longer, if that misses a place."""
-    tails = row.take(np.flatnonzero((row <= low) | (row >= high)))
-    tails.sort()
-    _, below, above, _ = places
-    enough = max(below, -above - 1) < len(tails) and tails[below] <= low and tails[above] >= high
-    return tails if enough else np.sort(row)
+def _tails(values: Array, cuts: Array, masks: NDArray[np.bool_]) -> tuple[Array, NDArray[np.intp]]:
+    """Put in order what lies beyond each row's two cuts; give all rows', and between which ends each lies."""
+    np.less_equal(values, cuts[:, :1], out=masks[0])
+    np.greater_equal(values, cuts[:, 1:], out=masks[1])
+    beyond = np.logical_or(masks[0], masks[1], out=masks[0])
+    tails = values.ravel().take(np.flatnonzero(beyond))
+    ends = np.cumsum([0, *_counts(beyond)])
+    for start, end in pairwise(ends):
+        tails[start:end].sort()
+    return tails, ends
+
+
+def _counts(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    return np.array([np.count_nonzero(row) for row in mask])
 
 
 def signed_rank_p(differences: Array) -> Array:

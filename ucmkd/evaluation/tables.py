@@ -1,10 +1,10 @@
 """How the tables of a summary are written and read."""
 
-import csv
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow.csv import write_csv
 
 from ucmkd import evaluation
 from ucmkd.data.regimes import alone_in, find_regime, is_alone
@@ -15,25 +15,11 @@ Tables = dict[str, pd.DataFrame]
 Block = tuple[str, str]
 """A pair and a regime."""
 
-_ROWS_AT_ONCE = 50_000
-
 
 def write_table(folder: str | Path, name: str, table: pd.DataFrame) -> None:
     """Write ``<folder>/<name>.csv``, completely or not at all; what is not known is an empty field."""
-    with (
-        atomic_file(Path(folder) / f"{name}.csv") as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table.columns)
-        for start in range(0, len(table), _ROWS_AT_ONCE):
-            columns = table[start : start + _ROWS_AT_ONCE].items()
-            writer.writerows(zip(*(_known(column) for _, column in columns), strict=True))
-
-
-def _known(column: pd.Series) -> list[Any]:
-    known: list[Any] = column.astype(object).where(column.notna(), "").tolist()
-    return known
+    with atomic_file(Path(folder) / f"{name}.csv") as temporary:
+        write_csv(pa.Table.from_pandas(table, preserve_index=False), temporary)
 
 
 def read_tables(folder: str | Path) -> Tables:

@@ -83,7 +83,7 @@ def _write_blocks(folder: Path, names: dict[str, str], facts: dict[str, Any], se
 def _record(names: dict[str, str], facts: dict[str, Any], seed: int) -> dict[str, Any]:
     draw = generator_for(seed, "made up", *names.values())
     scores = draw.uniform(0.1, 0.9, size=(len(SPLITS), len(METRICS))).tolist()
-    counts = draw.integers(1, 50, BINS).tolist()
+    counts, centres = draw.integers(1, 50, BINS).tolist(), [(number + 0.5) / BINS for number in range(BINS)]
     teacher = {"run_key": f"{names['pair']}/{facts['pool']}/teacher/default/seed{seed}", "val_accuracy": 0.9}
     return {
         **names,
@@ -103,10 +103,7 @@ def _record(names: dict[str, str], facts: dict[str, Any], seed: int) -> dict[str
             split: dict(zip(METRICS, values, strict=True))
             for split, values in zip(SPLITS, scores, strict=True)
         },
-        "reliability": [
-            {"accuracy": (number + 0.5) / BINS, "confidence": (number + 0.5) / BINS, "count": count}
-            for number, count in enumerate(counts)
-        ],
+        "reliability": {"confidence": centres, "accuracy": centres, "count": counts},
         "best_epoch": EPOCHS[-1],
         "costs": {
             "steps": 300,

@@ -197,7 +197,7 @@ class Cell:
             "recipe": plain(runner.recipe),
             "model": self._model | {"size": "student"},
             "scores": {"val": fitted.validation},
-            "reliability": [],
+            "reliability": {},
             "best_epoch": fitted.best_epoch,
             "costs": fitted.costs,
             "teacher": {
