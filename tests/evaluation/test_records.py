@@ -103,19 +103,32 @@ def test_a_record_under_a_false_name_is_refused(made):
     "edit",
     [
         lambda record: record["scores"].pop("test"),
-        lambda record: record["scores"]["val"].update(accuracy=math.nan),
         lambda record: record["costs"].pop("step_seconds"),
         lambda record: record["costs"].update(steps="many"),
         lambda record: record.pop("needs"),
         lambda record: record.update(reliability=None),
         lambda record: record["reliability"]["accuracy"].pop(),
-        lambda record: record["reliability"]["confidence"].__setitem__(0, math.nan),
         lambda record: record.update(teacher={}),
     ],
 )
 def test_a_record_that_lacks_or_spoils_a_field_is_refused(made, edit):
     change(made.runs[1], lambda records: edit(records[0]))
     with pytest.raises(RecordError, match=r"a_b/paired/kd/default/seed0"):
+        read_runs(made.runs, made.keys)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda record, number: record["scores"]["val"].update(accuracy=number),
+        lambda record, number: record["costs"].update(fit_seconds=number),
+        lambda record, number: record["reliability"]["confidence"].__setitem__(0, number),
+    ],
+)
+def test_a_record_with_a_number_that_is_not_finite_is_refused(made, spoil, number):
+    change(made.runs[1], lambda records: spoil(records[0], number))
+    with pytest.raises(RecordError, match=r"damaged \(not JSON.*run again"):
         read_runs(made.runs, made.keys)
 
 

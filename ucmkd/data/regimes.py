@@ -7,6 +7,7 @@ across its regimes. They do depend on the shift that may follow a regime, as in 
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from ucmkd.errors import ConfigError
@@ -94,6 +95,7 @@ def regime_names() -> list[str]:
     return ["paired", "frac0.5", *(name for name in _TABLE if name not in ("paired", ALONE))]
 
 
+@cache
 def find_regime(name: str) -> Regime:
     """Look a regime up by name; whether there is a shift of that name is not looked at.
 

@@ -1,13 +1,13 @@
 """Read the records that runs leave into columns, one entry a run, in the order in which runs are expected."""
 
-import json
 import logging
-import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import orjson
 
 from ucmkd.errors import RecordError
 
@@ -27,6 +27,7 @@ COSTS = (
     "step_seconds",
     "fit_seconds",
 )
+RECORDS = "records.json"
 _SHOWN = 5
 
 
@@ -100,7 +101,7 @@ class Runs:
     def __init__(self, keys: Iterable[str]) -> None:
         self.keys = list(dict.fromkeys(keys))
         self.position = {key: number for number, key in enumerate(self.keys)}
-        self.sources: list[Path | None] = [None] * len(self.keys)
+        self.sources: dict[int, Path] = {}
         self.cells: dict[Cell, int] = {}
         self.declared: dict[int, Declaration] = {}
         self.cell, self.seed, self.best_epoch = (array("q", bytes(8 * len(self))) for _ in range(3))
@@ -133,7 +134,7 @@ def read_runs(folders: Iterable[str | Path], expected: Iterable[str]) -> Runs:
     runs = Runs(expected)
     unexpected = 0
     for folder in map(Path, folders):
-        path = folder / "records.json"
+        path = folder / RECORDS
         taken = []
         for record in _load(path):
             position = runs.position.get(_key(record, path))
@@ -156,8 +157,9 @@ def read_runs(folders: Iterable[str | Path], expected: Iterable[str]) -> Runs:
 
 
 def _load(path: Path) -> list[Any]:
+    """Read one file; numbers that are not finite are no JSON, and are refused with all else that is not."""
     try:
-        records = json.loads(path.read_bytes())
+        records = orjson.loads(path.read_bytes())
     except FileNotFoundError:
         raise RecordError(f"{path}: no such file; run the benchmark again to train this block") from None
     except ValueError as error:
@@ -189,15 +191,15 @@ def _take(runs: Runs, record: dict[str, Any], position: int) -> None:
     runs.seed[position] = record["seed"]
     runs.best_epoch[position] = record["best_epoch"]
     for (split, metric), column in runs.scores.items():
-        column[position] = _finite(record["scores"][split][metric], metric)
+        column[position] = record["scores"][split][metric]
     for entry, column in runs.costs.items():
-        column[position] = _finite(record["costs"][entry], entry)
+        column[position] = record["costs"][entry]
     bins = record["reliability"]
     confidence, accuracy, counts = bins["confidence"], bins["accuracy"], bins["count"]
     if not len(confidence) == len(accuracy) == len(counts):
         raise ValueError("bins of reliability without confidence, accuracy or count")
     runs.bins.cell.extend([cell] * len(counts))
-    runs.bins.confidence.extend(_finite(value, "confidence") for value in confidence)
+    runs.bins.confidence.extend(confidence)
     runs.bins.accuracy.extend(accuracy)
     runs.bins.samples.extend(counts)
     for item, value in record["versions"].items():
@@ -220,18 +222,12 @@ def _declaration(record: dict[str, Any]) -> Declaration:
     )
 
 
-def _finite(value: float, name: str) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value}")
-    return value
-
-
 def _damaged(path: Path, why: str) -> RecordError:
     return RecordError(f"{path}: damaged ({why}); delete {path.parent} and run again")
 
 
 def _refuse_second(runs: Runs, position: int, folder: Path) -> None:
-    first = runs.sources[position]
+    first = runs.sources.get(position)
     if first is not None:
         raise RecordError(
             f"run {runs.keys[position]} has two records, in {first} and in {folder}; "
@@ -241,7 +237,7 @@ def _refuse_second(runs: Runs, position: int, folder: Path) -> None:
 
 
 def _refuse_missing(runs: Runs) -> None:
-    missing = [key for key, source in zip(runs.keys, runs.sources, strict=True) if source is None]
+    missing = [key for number, key in enumerate(runs.keys) if number not in runs.sources]
     if missing:
         shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         raise RecordError(

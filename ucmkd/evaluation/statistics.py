@@ -163,9 +163,9 @@ def _two_sided(ranks: tuple[int, ...]) -> Array:
     """Give the two-sided p-value of every sum that signs of these integer ranks can make."""
     chance = np.ones(1)
     for rank in ranks:
-        negative, positive = np.zeros((2, len(chance) + rank))
-        negative[: len(chance)] = positive[rank:] = chance
-        chance = (negative + positive) / 2
+        before, chance = chance / 2, np.zeros(len(chance) + rank)
+        chance[: len(before)] = before
+        chance[rank:] += before
     tails = np.minimum(np.cumsum(chance), np.cumsum(chance[::-1])[::-1])
     p_values: Array = np.minimum(2 * tails, 1.0)
     return p_values
