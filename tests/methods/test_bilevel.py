@@ -15,6 +15,7 @@ from tests.toy import STUDENT, ToyPair
 from ucmkd.errors import ConfigError
 from ucmkd.methods.base import Parameters, load_method, method_class, method_names
 from ucmkd.methods.shared.bilevel import BilevelMethod
+from ucmkd.training.inner import Inner
 from ucmkd.training.monitor import Monitor
 from ucmkd.training.network import FunctionalNetwork, Network
 from ucmkd.transport.divergence import transport_loss
@@ -162,11 +163,11 @@ class TestSecondOrder:
         batch = toy.batch(24, met=24)
         batch = make.batch(batch.inputs.double(), batch.labels, batch.teacher)
         function = FunctionalNetwork(network, Monitor())
+        inner = Inner(function, [method])
 
         def task_loss(point: Parameters) -> Tensor:
-            adapted = method.adapt(function, point, batch)
-            assert adapted is not None
-            return method.losses(function(adapted.params, batch.inputs), batch)["loss/task"]
+            reached = inner.point(point, [batch])
+            return method.losses(function.read(reached.params, reached.encoded), batch)["loss/task"]
 
         params = {name: value.detach().requires_grad_() for name, value in network.named_parameters()}
         gradient = torch.autograd.grad(task_loss(params), list(params.values()))
@@ -193,8 +194,8 @@ class TestControls:
         params = dict(network.named_parameters())
         method = load_method("ce_randpert", {"inner_rate": 1e-3})
         method.prepare(make.context(None))
-        adapted = method.adapt(FunctionalNetwork(network, Monitor()), params, toy.batch())
-        moves = [adapted.params[name] - value for name, value in params.items()]
+        perturbed = method.perturb(params)
+        moves = [perturbed[name] - value for name, value in params.items()]
         count = sum(move.numel() for move in moves)
         norm = torch.stack([move.norm() for move in moves]).norm()
         torch.testing.assert_close(norm, torch.tensor(1e-3 * count**0.5), rtol=1e-3, atol=0)

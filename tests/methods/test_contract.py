@@ -22,6 +22,7 @@ from ucmkd.methods.base import (
     refuse_unless_provided,
 )
 from ucmkd.training.distill import distill
+from ucmkd.training.inner import Inner
 from ucmkd.training.monitor import Monitor
 from ucmkd.training.network import FunctionalNetwork
 
@@ -130,16 +131,16 @@ class TestEveryMethod:
         assert not any(part.requires_grad for part in after)
         assert torch.equal(random_state, torch.get_rng_state())
 
-    def test_inner_steps_leave_the_original_weights_untouched(self, name: str, pair: ToyPair) -> None:
+    def test_only_inner_steps_that_persist_touch_the_original_weights(self, name: str, pair: ToyPair) -> None:
         network = pair.network().train()
         params = {key: value.detach().clone().requires_grad_() for key, value in network.named_parameters()}
         before = {key: value.detach().clone() for key, value in params.items()}
         method = prepared(name, pair, **inner_settings(name))
         batch = given(method, pair.batch(24, met=24))
-        adapted = method.adapt(FunctionalNetwork(network, Monitor()), params, batch)
-        assert equal(before, params)
+        point = Inner(FunctionalNetwork(network, Monitor()), [method]).point(params, [batch])
+        assert equal(before, params) != (method.outer == "persist")
         assert all(value.grad is None for value in params.values())
-        assert adapted is None or not equal(before, adapted.params)
+        assert (point.params is params) == equal(before, point.params)
 
     def test_only_persisting_inner_steps_outlive_a_step_at_rate_zero(self, name: str, pair: ToyPair) -> None:
         student = pair.network()
@@ -163,8 +164,8 @@ class TestEveryMethod:
         params = dict(network.named_parameters())
         function = FunctionalNetwork(network, Monitor(), with_maps=method.needs.student_maps)
         batch = pair.batch(24, met=met)
-        adapted = method.adapt(function, params, batch)
-        losses = method.losses(function(adapted.params if adapted else params, batch.inputs), batch)
+        point = Inner(function, [method]).point(params, [batch])
+        losses = method.losses(function.read(point.params, point.encoded), batch)
         assert all(torch.isfinite(value) for value in losses.values())
 
 

@@ -19,7 +19,6 @@ from ucmkd.methods import base
 from ucmkd.methods.base import Batch, Outputs
 from ucmkd.settings import NoSettings
 from ucmkd.training import selection
-from ucmkd.training.network import FunctionalNetwork
 from ucmkd.training.predict import predict
 
 
@@ -36,14 +35,13 @@ class Meddling(base.Method[NoSettings]):
         self.seen: list[Batch] = []
 
     def prepare(self, context: base.Context) -> nn.Module | None:
-        return nn.Linear(make.WIDTH, 1) if self.where == "auxiliary" else None
-
-    def adapt(self, network: FunctionalNetwork, params: base.Parameters, batch: Batch) -> None:
-        if self.where == "adapt":
-            network._network.encoder.eval()
+        self.own = nn.Linear(make.WIDTH, 1)
+        return None if self.where == "nowhere" else self.own
 
     def losses(self, student: Outputs, batch: Batch) -> dict[str, Tensor]:
         self.seen.append(batch)
+        if self.where == "mode":
+            self.own.eval()
         losses = {"loss/task": batch.task_loss(student.logits)}
         return losses if self.extra is None else losses | {"loss/extra": self.extra * student.features.mean()}
 
@@ -53,7 +51,7 @@ class TestMode:
 
     def test_a_method_that_evaluates_inside_a_step_is_stopped(self, toy: ToyPair) -> None:
         method = Meddling()
-        method.where = "adapt"
+        method.where = "mode"
         with pytest.raises(TrainingError, match="'Meddling' put the student out of training mode"):
             toy.runner(method).fit()
 

@@ -12,7 +12,6 @@ from ucmkd.errors import ConfigError
 
 if TYPE_CHECKING:
     from ucmkd.training.monitor import Monitor
-    from ucmkd.training.network import FunctionalNetwork
     from ucmkd.training.recipe import Recipe, Recipes
 
 S = TypeVar("S")
@@ -195,19 +194,47 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Adapted:
-    """Where a bilevel method wants the outer loss evaluated.
+class InnerStep:
+    """A step on another loss, which a bilevel method takes in every batch before the outer loss.
 
     Attributes
     ----------
-    params : dict of Tensor
-        Adapted weights. Leaves of the graph unless the method is second order.
-    encoded : Tensor, optional
-        What the encoder says at these weights, where the inner steps have computed it already.
+    name : str
+        Of the loss, in the history.
+    loss : callable
+        Of the student's :class:`Outputs` and the :class:`Batch`.
+    moves : "encoder", "head" or "all"
+        Which weights. To a step that moves the head alone, features are constants.
     """
 
-    params: Parameters
-    encoded: Tensor | None = None
+    name: str
+    loss: Callable[[Outputs, Batch], Tensor]
+    moves: Literal["encoder", "head", "all"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InnerRecipe:
+    """How inner steps are taken.
+
+    Attributes
+    ----------
+    optimiser : "sgd" or "adamw"
+        Fresh in every batch; ``sgd`` is plain descent.
+    rate : float, optional
+        None takes the outer rate of the step.
+    weight_decay : float
+        Of AdamW.
+    clip_norm : float
+        Norm that inner gradients are clipped to; 0 leaves them alone.
+    statistics : bool
+        Whether inner passes move the running statistics of batch normalisation.
+    """
+
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    rate: float | None = None
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    statistics: bool = True
 
 
 class Method(Generic[S]):
@@ -262,9 +289,18 @@ class Method(Generic[S]):
         """Take what is needed of the teacher once; return auxiliary modules to be trained along, if any."""
         return None
 
-    def adapt(self, network: "FunctionalNetwork", params: Parameters, batch: Batch) -> Adapted | None:
-        """Update a copy of the weights before the outer loss is taken; None leaves them as they are."""
+    def perturb(self, params: Parameters) -> Parameters | None:
+        """Give other weights to start a step from, as leaves of the graph; None leaves them as they are."""
         return None
+
+    def inner_steps(self) -> tuple[InnerStep, ...]:
+        """List the steps taken on a copy of the weights before the outer loss; head steps come last."""
+        return ()
+
+    @property
+    def inner_recipe(self) -> InnerRecipe:
+        """How inner steps are taken."""
+        return InnerRecipe()
 
     def fold(self, params: Parameters, auxiliary: nn.Module) -> Parameters:
         """Give the weights that are scored and kept: linear layers trained along are folded in here."""

@@ -6,15 +6,12 @@ amount in a random direction, a perturbation of norm :math:`\eta_{in}\sqrt{P}`.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from ucmkd.methods import base, ce_matched
-
-if TYPE_CHECKING:
-    from ucmkd.training.network import FunctionalNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +36,12 @@ class Method(base.Method[Settings]):
         self._generator = context.generator
         return None
 
-    def adapt(self, network: "FunctionalNetwork", params: base.Parameters, batch: base.Batch) -> base.Adapted:
+    def perturb(self, params: base.Parameters) -> base.Parameters:
         with torch.no_grad():
             moved = {
                 name: value + self.settings.inner_rate * self._signs(value) for name, value in params.items()
             }
-        return base.Adapted({name: value.requires_grad_() for name, value in moved.items()})
+        return {name: value.requires_grad_() for name, value in moved.items()}
 
     def _signs(self, value: torch.Tensor) -> torch.Tensor:
         coins = torch.randint(2, value.shape, generator=self._generator, device=value.device)

@@ -11,7 +11,7 @@ from ucmkd.training.block import make_reproducible
 from ucmkd.training.runner import Runner
 from ucmkd.training.together import Together
 
-METHODS = ("ce", "kd", "feature_ot")
+METHODS = ("ce", "kd", "feature_ot", "ucmkd_released", "ucmkd_paper")
 ENCODERS = ("mlp", "linear", "convnet")
 
 

@@ -1,6 +1,6 @@
 """Encoder, projector and head, and their use as a function of a dictionary of parameters."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal, cast
@@ -200,7 +200,7 @@ class FunctionalNetwork:
             else Borrowed(network.encoder)
         )
         self._network = network
-        self._monitor = monitor
+        self._ledgers = [monitor.ledger]
         self._autocast = autocast
         self._maps: Maps = ((), ())
         self._running = {
@@ -224,7 +224,8 @@ class FunctionalNetwork:
             How many identical passes the running statistics of batch normalisation are to reflect; 0 leaves
             them as they are. Only one pass is computed.
         """
-        self._monitor.ledger.student_forwards += 1
+        for ledger in self._ledgers:
+            ledger.student_forwards += 1
         own = {name.removeprefix("encoder."): params[name] for name in params if name.startswith("encoder.")}
         moved = {name: statistic.clone() for name, (statistic, _) in self._running.items()}
         encoder = self._network.encoder
@@ -262,13 +263,32 @@ class FunctionalNetwork:
         """
         wanted = list(names)
         if any(is_encoder(name) for name in wanted):
-            self._monitor.ledger.student_backwards += 2 if differentiable else 1
+            for ledger in self._ledgers:
+                ledger.student_backwards += 2 if differentiable else 1
         tensors = [params[name] for name in wanted]
         found = torch.autograd.grad(loss, tensors, create_graph=differentiable, allow_unused=True)
         return {
             name: torch.zeros_like(tensor) if gradient is None else gradient
             for name, tensor, gradient in zip(wanted, tensors, found, strict=True)
         }
+
+    def stacked(self, values: Sequence[Tensor]) -> Tensor:
+        """Put what belongs to each network together."""
+        (value,) = values
+        return value
+
+    def apart(self, values: Tensor) -> Sequence[Tensor]:
+        """Give each network its own part of what was put together, as the graph's views."""
+        return [values]
+
+    def parts(self, tensors: Parameters) -> list[Parameters]:
+        """Give each network its own part of named tensors, as the graph's views."""
+        every = [self.apart(value) for value in tensors.values()]
+        return [dict(zip(tensors, own, strict=True)) for own in zip(*every, strict=True)]
+
+    def outside(self, params: Parameters) -> list[Parameters]:
+        """Give each network its own part of the parameters outside of the encoder."""
+        return self.parts({name: params[name] for name in params if not name.startswith("encoder.")})
 
     def _precision(self, inputs: Tensor) -> torch.autocast | nullcontext[None]:
         if self._autocast is None:

@@ -17,6 +17,7 @@ from ucmkd.errors import ConfigError, TrainingError
 from ucmkd.methods.base import Batch, Context, Method, Parameters
 from ucmkd.optimiser import Optimiser, clip, joint_norm
 from ucmkd.seeding import seed_for
+from ucmkd.training.inner import Inner
 from ucmkd.training.monitor import Ledger, Monitor
 from ucmkd.training.network import FunctionalNetwork, Network, is_encoder, map_shapes
 from ucmkd.training.recipe import Recipe
@@ -75,6 +76,7 @@ class Runner:
         auxiliary = method.prepare(context)
         self._auxiliary = (auxiliary or nn.Module()).to(device)
         self.extra = {AUXILIARY + name: value for name, value in self._auxiliary.named_parameters()}
+        self._inner = Inner(self.function, [method])
         self._modules = [*network.modules(), *self._auxiliary.modules()]
         self.optimiser = Optimiser(
             recipe.optimiser, weight_decay=recipe.weight_decay, momentum=recipe.momentum
@@ -196,16 +198,8 @@ class Runner:
     def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parameters]:
         """Return the named losses, and the parameters that their gradient is taken with respect to."""
         self.wake()
-        adapted = self.method.adapt(self.function, self.params, batch)
-        point, encoded = self.params, None
-        if adapted is not None:
-            point, encoded = adapted.params, adapted.encoded
-            if self.method.outer == "persist":
-                self._keep(point)
-        if encoded is None:
-            encoded = self.function.encode(point, batch.inputs, statistics_passes=self.method.passes)
-        losses = self.losses_at(point, encoded, batch)
-        return losses, self.params if self.method.outer == "second_order" else point
+        point, encoded, leaves = self._inner.point(self.params, [batch])
+        return self.losses_at(point, encoded, batch), leaves
 
     def losses_at(self, point: Parameters, encoded: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Name the losses of an encoded batch, and observe them.
@@ -222,12 +216,6 @@ class Runner:
         for name, value in losses.items():
             self.monitor.observe(name, value)
         return losses
-
-    @torch.no_grad()
-    def _keep(self, params: Parameters) -> None:
-        for name, value in params.items():
-            if value is not self.params[name]:
-                self.params[name].copy_(value)
 
     def wake(self) -> None:
         """Put what is trained into training mode."""

@@ -18,8 +18,8 @@ class StackedNetwork(FunctionalNetwork):
     ----------
     networks : sequence of Network
         Of one build. Their own weights and statistics are the start, and stay so until :meth:`hand_back`.
-    monitor : Monitor
-        Counts passes of all networks as one.
+    monitors : sequence of Monitor
+        One for each network.
     autocast : torch.dtype, optional
     compiled : bool
 
@@ -31,12 +31,13 @@ class StackedNetwork(FunctionalNetwork):
     def __init__(
         self,
         networks: Sequence[Network],
-        monitor: Monitor,
+        monitors: Sequence[Monitor],
         autocast: torch.dtype | None = None,
         *,
         compiled: bool = False,
     ) -> None:
-        super().__init__(networks[0], monitor, autocast, compiled=compiled)
+        super().__init__(networks[0], monitors[0], autocast, compiled=compiled)
+        self._ledgers = [monitor.ledger for monitor in monitors]
         self._networks = networks
         every = [dict(network.named_parameters()) for network in networks]
         self.params: Parameters = {
@@ -51,11 +52,11 @@ class StackedNetwork(FunctionalNetwork):
         together: Tensor = vmap(self._encoder)(tensors, inputs)
         return together
 
-    def points(self) -> list[Parameters]:
-        """Give each network its own part of the parameters outside of the encoder, as the graph's views."""
-        outside = [name for name in self.params if not name.startswith("encoder.")]
-        parts = zip(*(self.params[name].unbind() for name in outside), strict=True)
-        return [dict(zip(outside, values, strict=True)) for values in parts]
+    def stacked(self, values: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(values))
+
+    def apart(self, values: Tensor) -> Sequence[Tensor]:
+        return values.unbind()
 
     @torch.no_grad()
     def hand_back(self) -> None:

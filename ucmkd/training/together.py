@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from ucmkd.data.sampling import Meeting
-from ucmkd.methods.base import Method
+from ucmkd.methods.base import Method, Parameters
 from ucmkd.optimiser import Optimiser, clip, joint_norm
-from ucmkd.training.monitor import Monitor
+from ucmkd.training.inner import Inner
 from ucmkd.training.network import is_encoder
 from ucmkd.training.runner import PRECISION, Runner, clock
 from ucmkd.training.selection import Fitted
@@ -26,12 +26,12 @@ from ucmkd.training.stacked import StackedNetwork
 def trains_together(method: Method[Any], encoder: str, device: str) -> bool:
     """Tell whether students can be trained together, and whether that pays on this kind of device.
 
-    A method must leave the weights alone before the loss and read no feature maps. The file of an encoder
-    names the devices on which ``python -m ucmkd bench seeds`` has shown that it pays.
+    A method must read no feature maps and run no teacher. The file of an encoder names the devices on which
+    ``python -m ucmkd bench seeds`` has shown that it pays.
     """
     pays = getattr(import_module(f"ucmkd.models.{encoder}"), "TOGETHER", ())
-    simple = type(method).adapt is Method.adapt and not method.needs.student_maps
-    return simple and not method.needs.teacher & {"live", "maps"} and device.partition(":")[0] in pays
+    simple = not method.needs.student_maps and not method.needs.teacher & {"live", "maps"}
+    return simple and device.partition(":")[0] in pays
 
 
 class Together:
@@ -46,11 +46,11 @@ class Together:
     def __init__(self, runners: Sequence[Runner]) -> None:
         first = runners[0]
         self._runners, self._recipe = runners, first.recipe
-        self._monitor = Monitor()
-        networks = [runner.network for runner in runners]
         self._stack = StackedNetwork(
-            networks, self._monitor, PRECISION[first.recipe.precision], compiled=first.recipe.compile
-        )
+            [runner.network for runner in runners], [runner.monitor for runner in runners],
+            PRECISION[first.recipe.precision], compiled=first.recipe.compile,
+        )  # fmt: skip
+        self._inner = Inner(self._stack, [runner.method for runner in runners])
         self._optimiser = Optimiser(
             first.recipe.optimiser, weight_decay=first.recipe.weight_decay, momentum=first.recipe.momentum
         )
@@ -96,21 +96,20 @@ class Together:
         for runner, meeting, noise in zip(self._runners, meetings, noises, strict=True):
             runner.wake()
             batches.append(runner.batch(meeting, runner.progress(epoch, number), noise, epoch))
-        inputs, passes = torch.stack([batch.inputs for batch in batches]), self._runners[0].method.passes
-        encoded = self._stack.encode(self._stack.params, inputs, statistics_passes=passes)
+        point, encoded, leaves = self._inner.point(self._stack.params, batches)
         losses = [
-            runner.losses_at(point, own, batch)
-            for runner, point, own, batch in zip(
-                self._runners, self._stack.points(), encoded, batches, strict=True
+            runner.losses_at(own_point, own, batch)
+            for runner, own_point, own, batch in zip(
+                self._runners, self._stack.outside(point), self._stack.apart(encoded), batches, strict=True
             )
         ]
         if probe:
-            self._probe(losses)
-        self._update([value for own_losses in losses for value in own_losses.values()], batches[0].rate)
+            self._probe(losses, leaves)
+        self._update([value for own in losses for value in own.values()], leaves, batches[0].rate)
 
-    def _probe(self, losses: Sequence[dict[str, Tensor]]) -> None:
+    def _probe(self, losses: Sequence[dict[str, Tensor]], leaves: Parameters) -> None:
         """Do what :meth:`Runner.probe` does: the gradient of all is, at its own weights, that of each."""
-        encoder = [value for name, value in self._stack.params.items() if is_encoder(name)]
+        encoder = [value for name, value in leaves.items() if is_encoder(name)]
         pulls: list[dict[str, Tensor]] = [{} for _ in losses]
         for name in losses[0] if len(losses[0]) > 1 else ():
             pulling = {number: own[name] for number, own in enumerate(losses) if own[name].requires_grad}
@@ -123,19 +122,18 @@ class Together:
         for runner, own_pulls in zip(self._runners, pulls, strict=True):
             runner.compare(own_pulls)
 
-    def _update(self, losses: list[Tensor], rate: float) -> None:
-        stacked, extras = self._stack.params, [runner.extra for runner in self._runners]
-        everything = stacked | {
+    def _update(self, losses: list[Tensor], leaves: Parameters, rate: float) -> None:
+        extras = [runner.extra for runner in self._runners]
+        everything = leaves | {
             f"{number}.{name}": value for number, extra in enumerate(extras) for name, value in extra.items()
         }
         gradients = self._stack.gradients(torch.stack(losses).sum(), everything, everything)
-        shared = {name: gradients[name] for name in stacked}
-        for number, (runner, extra) in enumerate(zip(self._runners, extras, strict=True)):
+        shared = {name: gradients[name] for name in leaves}
+        every = zip(self._runners, extras, self._stack.parts(shared), strict=True)
+        for number, (runner, extra, own_shared) in enumerate(every):
             own = {name: gradients[f"{number}.{name}"] for name in extra}
-            norm = clip({name: value[number] for name, value in shared.items()} | own, self._recipe.clip_norm)
+            norm = clip(own_shared | own, self._recipe.clip_norm)
             runner.monitor.observe("gradient_norm", norm)
             runner.monitor.ledger.steps += 1
-            runner.monitor.ledger.student_forwards += 1
-            runner.monitor.ledger.student_backwards += 1
             runner.optimiser.step(extra, own, rate)
-        self._optimiser.step(stacked, shared, rate)
+        self._optimiser.step(self._stack.params, shared, rate)

@@ -4,21 +4,17 @@ First order: with adapted weights :math:`w'`, the step is :math:`w - \\eta \\nab
 inner steps do reaches the student except through the place where that gradient is taken.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
-import torch
 from torch import Tensor, nn
 
-from ucmkd.methods.base import Adapted, Batch, Context, Method, Needs, Outputs, Parameters
+from ucmkd.methods.base import Batch, Context, InnerRecipe, InnerStep, Method, Needs, Outputs
 from ucmkd.methods.shared.class_statistics import bank_of
 from ucmkd.methods.shared.feature_alignment import AlignmentSettings, feature_alignment
 from ucmkd.methods.shared.label_alignment import LabelSettings, class_mean_kernel, label_alignment
-from ucmkd.optimiser import Optimiser, clip, joint_norm
 
 if TYPE_CHECKING:
-    from ucmkd.training.network import FunctionalNetwork
     from ucmkd.training.recipe import Recipe, Recipes
 
 
@@ -109,76 +105,16 @@ class UcmkdMethod(Method[U]):
 class BilevelMethod(UcmkdMethod[B]):
     """Inner steps on the alignment losses, then the task gradient."""
 
-    def prepare(self, context: Context) -> nn.Module | None:
-        self.inner_adamw = Optimiser("adamw", weight_decay=self.settings.inner_weight_decay)
-        return super().prepare(context)
-
-    def adapt(self, network: "FunctionalNetwork", params: Parameters, batch: Batch) -> Adapted | None:
+    def inner_steps(self) -> tuple[InnerStep, ...]:
         s = self.settings
-        if s.n1 == s.n2 == 0:
-            return None
-        self.inner_adamw.forget()
-        inner = Inner(self, network, batch)
-        point = params
-        encoder = [name for name in params if not name.startswith("head.")]
-        for _ in range(s.n1):
-            outputs = network(point, batch.inputs, statistics_passes=int(s.inner_statistics))
-            point = inner.step("alignment", self.feature_loss(outputs, batch), point, encoder)
-        if s.n2 and s.la_form == "head_only":
-            return self._head_steps(network, inner, point, batch)
-        for _ in range(s.n2):
-            outputs = network(point, batch.inputs, statistics_passes=int(s.inner_statistics))
-            point = inner.step("label_alignment", self.label_loss(outputs, batch), point, list(point))
-        return Adapted(point)
+        alignment = InnerStep("alignment", self.feature_loss, moves="encoder")
+        moves: Literal["head", "all"] = "head" if s.la_form == "head_only" else "all"
+        label_alignment = InnerStep("label_alignment", self.label_loss, moves=moves)
+        return s.n1 * (alignment,) + s.n2 * (label_alignment,)
 
-    def _head_steps(
-        self, network: "FunctionalNetwork", inner: "Inner", point: Parameters, batch: Batch
-    ) -> Adapted:
-        """Update the head on detached features; one encoder pass serves these steps and the outer loss."""
-        passes = 1 + (self.settings.n2 if self.settings.inner_statistics else 0)
-        encoded = network.encode(point, batch.inputs, statistics_passes=passes)
-        head = [name for name in point if name.startswith("head.")]
-        for _ in range(self.settings.n2):
-            outputs = network.read(point, encoded.detach())
-            point = inner.step("label_alignment", self.label_loss(outputs, batch), point, head)
-        return Adapted(point, encoded)
-
-
-class Inner:
-    """The inner steps of one batch: out-of-place updates of a dictionary of parameters."""
-
-    def __init__(self, method: BilevelMethod[Any], network: "FunctionalNetwork", batch: Batch) -> None:
-        s: BilevelSettings = method.settings
-        self._settings, self._network, self._monitor = s, network, batch.monitor
-        self._differentiable = method.outer == "second_order"
-        self._rate = batch.rate if s.inner_rate is None else s.inner_rate
-        self._adamw = method.inner_adamw
-        self._update: Callable[[Parameters, Parameters], Parameters] = (
-            self._adamw_update if s.inner_optimiser == "adamw" else self._sgd_update
-        )
-
-    def step(self, name: str, loss: Tensor, point: Parameters, names: list[str]) -> Parameters:
-        """Descend a loss in the named parameters; the others are passed on."""
-        self._monitor.observe(f"loss/{name}", loss)
-        gradients = self._network.gradients(loss, point, names, differentiable=self._differentiable)
-        if self._settings.inner_clip > 0:
-            norm = clip(gradients, self._settings.inner_clip)
-        else:
-            norm = joint_norm([g.detach() for g in gradients.values()])
-        self._monitor.observe(f"inner_norm/{name}", norm)
-        return point | self._update({name: point[name] for name in names}, gradients)
-
-    def _sgd_update(self, params: Parameters, gradients: Parameters) -> Parameters:
-        if self._differentiable:
-            return {name: value - self._rate * gradients[name] for name, value in params.items()}
-        with torch.no_grad():
-            moved = torch._foreach_add(
-                list(params.values()), [gradients[name] for name in params], alpha=-self._rate
-            )
-        return {name: value.requires_grad_() for name, value in zip(params, moved, strict=True)}
-
-    def _adamw_update(self, params: Parameters, gradients: Parameters) -> Parameters:
-        with torch.no_grad():
-            moved = {name: value.clone() for name, value in params.items()}
-        self._adamw.step(moved, gradients, self._rate)
-        return {name: value.requires_grad_() for name, value in moved.items()}
+    @property
+    def inner_recipe(self) -> InnerRecipe:
+        s = self.settings
+        return InnerRecipe(optimiser=s.inner_optimiser, rate=s.inner_rate,
+                           weight_decay=s.inner_weight_decay, clip_norm=s.inner_clip,
+                           statistics=s.inner_statistics)  # fmt: skip
