@@ -76,12 +76,10 @@ class Inner:
             method.perturb(own)
             for method, own in zip(self._methods, self._network.parts(params), strict=True)
         ]
-        found = [each for each in moved if each is not None]
-        return (
-            {name: self._network.stacked([each[name] for each in found]) for name in params}
-            if found
-            else params
-        )
+        elsewhere = [each for each in moved if each is not None]
+        if not elsewhere:
+            return params
+        return {name: self._network.stacked([each[name] for each in elsewhere]) for name in params}
 
     def _descend(
         self, steps: Sequence[InnerStep], point: Parameters, encoded: Tensor, batches: Sequence[Batch]
