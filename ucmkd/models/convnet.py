@@ -37,14 +37,20 @@ class ConvNet(base.Encoder):
         self.width = 4 * before
 
     def forward(self, inputs: Tensor) -> Tensor:
-        features: Tensor = self.pool(self.stages(inputs)).flatten(1)
+        features: Tensor = self.pool(self.stages(_channels_last(inputs))).flatten(1)
         return features
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """Lay images out so that convolutions on a processor take two thirds to nine tenths of their time.
+
+    ``torch.channels_last`` does so too, but leaves images of one channel as they are, and stacks of batches.
+    """
+    return images.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
 
 
 def build(shape: tuple[int, ...], size: base.Size, settings: Settings) -> base.Encoder:
     """Build the encoder for inputs of shape (channels, height, width).
-
-    Its weights lie in memory channels last, which on a processor takes two thirds to nine tenths of the time.
 
     Raises
     ------
@@ -53,4 +59,4 @@ def build(shape: tuple[int, ...], size: base.Size, settings: Settings) -> base.E
     """
     if len(shape) != 3:
         raise ConfigError(f"models: convnet takes inputs (channels, height, width), not {shape}; use mlp")
-    return ConvNet(shape, CHANNELS[size]).to(memory_format=torch.channels_last)
+    return ConvNet(shape, CHANNELS[size])

@@ -104,7 +104,4 @@ class Selection:
 
     def _snapshot(self, params: Parameters) -> dict[str, Tensor]:
         state = self._network.state_dict() | params
-        return {
-            name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, value in state.items()
-        }
+        return {name: value.detach().clone().cpu() for name, value in state.items()}
