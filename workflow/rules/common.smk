@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake import benchmark as sampling
 
 gc.set_threshold(100_000)  # the graph of jobs stays: looking for garbage in it is not worth the time
-sampling.BENCHMARK_INTERVAL_SHORT = 2  # seconds; to look at a job's memory takes 15 ms of a core that jobs could use
+sampling.BENCHMARK_INTERVAL_SHORT = 2  # seconds: to look at a job's memory takes 15 ms, from jobs' cores
 
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))
