@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from ucmkd import discovery, settings
 from ucmkd.data.regimes import STRENGTH, Correspondence, Regime, is_alone
 from ucmkd.errors import ConfigError
+from ucmkd.methods.shared.inner_steps import InnerSettings, InnerStep
 
 if TYPE_CHECKING:
     from ucmkd.training.monitor import Monitor
@@ -193,50 +194,6 @@ class Context:
     samples: int = 0
 
 
-@dataclass(frozen=True)
-class InnerStep:
-    """A step on another loss, which a bilevel method takes in every batch before the outer loss.
-
-    Attributes
-    ----------
-    name : str
-        Of the loss, in the history.
-    loss : callable
-        Of the student's :class:`Outputs` and the :class:`Batch`.
-    moves : "encoder", "head" or "all"
-        Which weights. To a step that moves the head alone, features are constants.
-    """
-
-    name: str
-    loss: Callable[[Outputs, Batch], Tensor]
-    moves: Literal["encoder", "head", "all"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class InnerRecipe:
-    """How inner steps are taken.
-
-    Attributes
-    ----------
-    optimiser : "sgd" or "adamw"
-        Fresh in every batch; ``sgd`` is plain descent.
-    rate : float, optional
-        None takes the outer rate of the step.
-    weight_decay : float
-        Of AdamW.
-    clip_norm : float
-        Norm that inner gradients are clipped to; 0 leaves them alone.
-    statistics : bool
-        Whether inner passes move the running statistics of batch normalisation.
-    """
-
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    rate: float | None = None
-    weight_decay: float = 0.0
-    clip_norm: float = 0.0
-    statistics: bool = True
-
-
 class Method(Generic[S]):
     """Anything that trains a student. A file in ``ucmkd/methods`` defines ``Method(base.Method[Settings])``.
 
@@ -298,9 +255,9 @@ class Method(Generic[S]):
         return ()
 
     @property
-    def inner_recipe(self) -> InnerRecipe:
+    def inner(self) -> InnerSettings:
         """How inner steps are taken."""
-        return InnerRecipe()
+        return InnerSettings()
 
     def fold(self, params: Parameters, auxiliary: nn.Module) -> Parameters:
         """Give the weights that are scored and kept: linear layers trained along are folded in here."""

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ucmkd.methods.base import Batch, InnerStep, Method, Parameters
+from ucmkd.methods.base import Batch, Method, Parameters
+from ucmkd.methods.shared.inner_steps import InnerStep
 from ucmkd.optimiser import Optimiser, clip
 from ucmkd.training.network import FunctionalNetwork, is_encoder
 
@@ -35,10 +36,10 @@ class Inner:
     """
 
     def __init__(self, network: FunctionalNetwork, methods: Sequence[Method[Any]]) -> None:
-        self._network, self._methods, self._recipe = network, methods, methods[0].inner_recipe
+        self._network, self._methods, self._settings = network, methods, methods[0].inner
         self._outer, self._passes = methods[0].outer, methods[0].passes
         self._steps = list(zip(*(method.inner_steps() for method in methods), strict=True))
-        self._adamw = Optimiser("adamw", weight_decay=self._recipe.weight_decay)
+        self._adamw = Optimiser("adamw", weight_decay=self._settings.inner_weight_decay)
 
     def point(self, params: Parameters, batches: Sequence[Batch]) -> Point:
         """Take the inner steps of a batch, and encode it where they lead.
@@ -54,7 +55,7 @@ class Inner:
         """
         point, encoded = self._perturbed(params), None
         inputs = self._network.stacked([batch.inputs for batch in batches])
-        statistics = int(self._recipe.statistics)
+        statistics = int(self._settings.inner_statistics)
         self._adamw.forget()
         for number, steps in enumerate(self._steps):
             if steps[0].moves != "head":
@@ -94,15 +95,15 @@ class Inner:
         )
         for loss, own, batch in zip(losses, network.parts(gradients), batches, strict=True):
             batch.monitor.observe(f"loss/{name}", loss)
-            batch.monitor.observe(f"inner_norm/{name}", clip(own, self._recipe.clip_norm))
-        rate = batches[0].rate if self._recipe.rate is None else self._recipe.rate
+            batch.monitor.observe(f"inner_norm/{name}", clip(own, self._settings.inner_clip))
+        rate = batches[0].rate if self._settings.inner_rate is None else self._settings.inner_rate
         return point | self._updated({each: point[each] for each in names}, gradients, rate)
 
     def _updated(self, params: Parameters, gradients: Parameters, rate: float) -> Parameters:
         if self._outer == "second_order":
             return {name: value - rate * gradients[name] for name, value in params.items()}
         with torch.no_grad():
-            if self._recipe.optimiser == "adamw":
+            if self._settings.inner_optimiser == "adamw":
                 moved = {name: value.clone() for name, value in params.items()}
                 self._adamw.step(moved, gradients, rate)
             else:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
 from torch import Tensor, nn
 
-from ucmkd.methods.base import Batch, Context, InnerRecipe, InnerStep, Method, Needs, Outputs
+from ucmkd.methods.base import Batch, Context, Method, Needs, Outputs
 from ucmkd.methods.shared.class_statistics import bank_of
 from ucmkd.methods.shared.feature_alignment import AlignmentSettings, feature_alignment
+from ucmkd.methods.shared.inner_steps import InnerSettings, InnerStep
 from ucmkd.methods.shared.label_alignment import LabelSettings, class_mean_kernel, label_alignment
 
 if TYPE_CHECKING:
@@ -36,33 +37,18 @@ class UcmkdSettings(AlignmentSettings, LabelSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BilevelSettings(UcmkdSettings):
-    """The inner updates.
+class BilevelSettings(UcmkdSettings, InnerSettings):
+    """Which inner steps.
 
     Attributes
     ----------
     n1, n2 : int
         Inner steps on feature alignment (encoder) and on label alignment (encoder and head; with
         ``head_only`` the head alone). 0 switches a term off.
-    inner_optimiser : "sgd" or "adamw"
-        Fresh in every batch.
-    inner_rate : float, optional
-        None takes the outer rate of the step.
-    inner_weight_decay : float
-        Of AdamW.
-    inner_clip : float
-        Norm that inner gradients are clipped to; 0 leaves them alone.
-    inner_statistics : bool
-        Whether inner passes move the running statistics of batch normalisation, as in the released code.
     """
 
     n1: int = 1
     n2: int = 1
-    inner_optimiser: Literal["sgd", "adamw"] = "sgd"
-    inner_rate: float | None = None
-    inner_weight_decay: float = 0.05
-    inner_clip: float = 0.0
-    inner_statistics: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,8 +99,5 @@ class BilevelMethod(UcmkdMethod[B]):
         return s.n1 * (alignment,) + s.n2 * (label_alignment,)
 
     @property
-    def inner_recipe(self) -> InnerRecipe:
-        s = self.settings
-        return InnerRecipe(optimiser=s.inner_optimiser, rate=s.inner_rate,
-                           weight_decay=s.inner_weight_decay, clip_norm=s.inner_clip,
-                           statistics=s.inner_statistics)  # fmt: skip
+    def inner(self) -> InnerSettings:
+        return self.settings
