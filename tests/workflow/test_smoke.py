@@ -16,10 +16,12 @@ from ucmkd.benchmark import Benchmark
 from ucmkd.blocks import run_folders, run_keys
 from ucmkd.config import ROOT, load
 from ucmkd.figures.draw import figure_names
+from ucmkd.methods.base import load_method
 from ucmkd.pipeline.disk import bench_disk
 from ucmkd.pipeline.planning import bench_no_op
 from ucmkd.pipeline.share import bench_share
 from ucmkd.training.block import PARTS
+from ucmkd.training.together import trains_together
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 GATHERED = {"summarise": 1, "plot_figures": 1, "write_report": 1, "publish_runs": 1}
@@ -144,10 +146,11 @@ def test_an_edited_figure_is_drawn_and_nothing_is_trained(snakemake, finished, e
 
 
 def test_an_interrupted_block_goes_on_from_the_first_missing_seed(finished, benchmark):
-    cell = benchmark.cells["handwritten_profiles/disjoint_teacher/ucmkd_paper/default"]  # one by one
+    cell = benchmark.cells["handwritten_spoken/class_cond/ucmkd_paper/default"]
+    assert not trains_together(load_method("ucmkd_paper"), "convnet", "cpu")
     spec = specs.distill(benchmark, cell, 0)
     spec["folder"] = "results/interrupted/block0"
-    spec["recipes"]["student"]["epochs"] = 100
+    spec["recipes"]["student"]["epochs"] = 20
     command = [sys.executable, "-m", "ucmkd.jobs", "distill", specs.text(spec)]
     first = subprocess.Popen(command, cwd=finished, stderr=subprocess.DEVNULL)
     part = finished / spec["folder"] / PARTS / "seed0" / "record.json"
