@@ -39,6 +39,20 @@ class TestEveryMetric:
         y = torch.randn(2, 4, generator=rng, dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradcheck(lambda x, y: feature_cost(x, y, metric), (x, y))
 
+    def test_second_derivative_equals_finite_differences(self, metric, rng):
+        x = torch.randn(3, 4, generator=rng, dtype=torch.float64, requires_grad=True)
+        y = torch.randn(2, 4, generator=rng, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradgradcheck(lambda x, y: feature_cost(x, y, metric), (x, y))
+
+    def test_leading_dimensions_broadcast(self, metric, rng):
+        x = torch.randn(3, 6, 5, generator=rng, dtype=torch.float64, requires_grad=True)
+        y = torch.randn(4, 5, generator=rng, dtype=torch.float64, requires_grad=True)
+        broadcast = feature_cost(x, y, metric)
+        repeated = feature_cost(x, y.repeat(3, 1, 1), metric)
+        torch.testing.assert_close(broadcast, repeated)
+        ours, expected = (torch.autograd.grad(cost.square().sum(), (x, y)) for cost in (broadcast, repeated))
+        torch.testing.assert_close(ours, expected)
+
     def test_equal_opposite_and_zero_vectors_give_finite_gradients(self, metric, rng):
         point = torch.randn(1, 4, generator=rng)
         x = torch.cat([point, -point, torch.zeros(1, 4)]).requires_grad_()

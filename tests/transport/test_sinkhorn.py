@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ucmkd.errors import TransportError
-from ucmkd.transport import scaling
+from ucmkd.transport import arrays, scaling
 from ucmkd.transport.cost import feature_cost, with_label_cost
 from ucmkd.transport.sinkhorn import entropic_coupling, regularised_value, self_coupling
 
@@ -349,8 +349,19 @@ def test_tensors_are_iterated_like_numpy_arrays(scale, plan_grad, rng, monkeypat
         coupling = entropic_coupling(cost, 0.02, tol=1e-2, max_iter=10_000, plan_grad=plan_grad)
         (coupling.plan * cost).sum().backward()
         results.append((coupling.plan.detach(), cost.grad, coupling.iterations))
-        monkeypatch.setattr(scaling, "NUMPY_ENTRIES", 0)  # as for matrices too large for NumPy
+        monkeypatch.setattr(arrays, "NUMPY_ENTRIES", 0)  # as for matrices too large for NumPy
     torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("iterations", [2, 3, 5, 12, 30])
+@pytest.mark.parametrize("largest", [39.0, 41.0])
+def test_iterations_are_the_same_whether_they_start_in_the_log_domain_or_not(largest, iterations, rng):
+    cost = largest * random_cost(rng, 2, 9, 7)
+    cost[:, :, 0], cost[:, 0, 1] = 0, largest  # which is then the largest of a row that begins at 0
+    coupling = entropic_coupling(cost, 1.0, reg_mode="absolute", max_iter=iterations, tol=math.inf)
+    assert coupling.iterations == iterations
+    for own, found in zip(cost, coupling.plan, strict=True):
+        torch.testing.assert_close(found, log_domain(own, 1.0, iterations))
 
 
 @pytest.mark.gpu

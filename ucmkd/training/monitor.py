@@ -1,8 +1,10 @@
 """The cost ledger of a run, and running means of what it observes."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -33,18 +35,18 @@ class Monitor:
     """What a run counts and observes; observations are kept on their device until an epoch ends."""
 
     ledger: Ledger = field(default_factory=Ledger)
-    _sums: dict[str, Tensor | float] = field(default_factory=dict)
-    _counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _seen: dict[str, list[Tensor | float]] = field(default_factory=lambda: defaultdict(list))
 
     def observe(self, name: str, value: Tensor | float) -> None:
         """Add a value to the mean of this name."""
-        value = value.detach() if isinstance(value, Tensor) else value
-        self._sums[name] = self._sums.get(name, 0.0) + value
-        self._counts[name] += 1
+        self._seen[name].append(value.detach() if isinstance(value, Tensor) else value)
 
     def means(self) -> dict[str, float]:
         """Return the means observed since the last call and start anew."""
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self._sums.clear()
-        self._counts.clear()
+        means = {name: _mean(values) for name, values in self._seen.items()}
+        self._seen.clear()
         return means
+
+
+def _mean(values: Sequence[Tensor | float]) -> float:
+    return float(torch.stack([torch.as_tensor(value) for value in values]).double().mean())

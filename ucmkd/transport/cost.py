@@ -1,12 +1,16 @@
 """Costs of moving one feature vector onto another, in float32 or better, with finite gradients everywhere."""
 
+import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import Function
 
 from ucmkd.errors import TransportError
+from ucmkd.transport.arrays import Array, fixed, full_precision, module, native, tensor
 
 Metric = Literal["l1", "l2", "cosine", "chordal", "angular"]
 
@@ -42,7 +46,7 @@ def feature_cost(x: Tensor, y: Tensor, metric: Metric) -> Tensor:
         raise TransportError(
             f"features of widths {x.shape[-1]} and {y.shape[-1]} cannot be compared; project one of them"
         )
-    with torch.autocast(x.device.type, enabled=False):
+    with full_precision(x):
         dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
         return _COSTS[metric](x.to(dtype), y.to(dtype))
 
@@ -77,10 +81,53 @@ def _l1(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _l2(x: Tensor, y: Tensor) -> Tensor:
-    centre = y.detach().mean(
-        -2, keepdim=True
-    )  # moves no distance, and keeps large offsets from cancelling digits
-    return torch.cdist(x - centre, y - centre, compute_mode="use_mm_for_euclid_dist")  # gradient 0 at 0
+    if x.shape[:-2] != y.shape[:-2]:
+        problems = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        x, y = x.expand(*problems, *x.shape[-2:]), y.expand(*problems, *y.shape[-2:])
+    distances: Tensor = _Distances.apply(x, y)
+    return distances
+
+
+class _Distances(Function):
+    """Euclidean distances, and gradient 0 where they are 0.
+
+    The squares are those of products, from a centre that moves no distance but keeps large offsets from
+    cancelling digits.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        entries = x.shape[-2] * y.shape[-2]
+        xs, ys = _centred(native(x, entries), native(y, entries))
+        xp = module(xs)
+        squares = (xs * xs).sum(-1, keepdims=True) + (ys * ys).sum(-1, keepdims=True).mT
+        squares -= 2 * xp.matmul(xs, ys.mT)
+        distances = xp.sqrt(squares.clip(0, out=squares), out=squares)
+        ctx.known = xs, ys, distances
+        ctx.save_for_backward(x, y, given := tensor(distances))
+        return given
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        if torch.is_grad_enabled():
+            x, y, distances = ctx.saved_tensors
+            xs, ys = _centred(x, y)
+        else:
+            xs, ys, distances = ctx.known
+            gradient = native(gradient, distances.shape[-2] * distances.shape[-1])
+        pull = gradient / module(distances).where(distances == 0, math.inf, distances)
+        of_x, of_y = ctx.needs_input_grad
+        return _moved(xs, pull, ys) if of_x else None, _moved(ys, pull.mT, xs) if of_y else None
+
+
+def _centred(x: Array, y: Array) -> tuple[Array, Array]:
+    centre = fixed(y).sum(-2, keepdims=True) / y.shape[-2]
+    return x - centre, y - centre
+
+
+def _moved(points: Array, pull: Array, others: Array) -> Tensor:
+    """Add up how others pull at points, away from each."""
+    return tensor(points * pull.sum(-1, keepdims=True) - module(pull).matmul(pull, others))
 
 
 def _cosine(x: Tensor, y: Tensor) -> Tensor:

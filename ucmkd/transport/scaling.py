@@ -7,7 +7,6 @@ Everything here is in units of epsilon and stacked: costs (problems, n, m), weig
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,44 +14,46 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
+from ucmkd.transport.arrays import Array, differentiated, large, module, native, read, tensor
+
 CHECK_EVERY = 10
 MAX_LOG_SCALING = 40.0  # float32 holds exp(±87), and products of two scalings must fit
-NUMPY_ENTRIES = 2**18  # of a cost matrix: beyond, NumPy's products start threads of their own
 PATIENCE = 200  # iterations on a problem before it is approached by way of coarser ones, and on each of those
 
 
-def potentials(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tuple[Tensor, Tensor, int]:
+def potentials(cost: Array, a: Array, b: Array, max_iter: int, tol: float) -> tuple[Array, Array, int]:
     """Find both potentials and the number of iterations they took.
 
     Iterations start from 0 and stop when the marginals are violated by half of ``tol``, which leaves the
     other half to rounding; ``inf`` runs all ``max_iter``. If the cost requires a gradient, the potentials
     carry that of the iterations. If not, what is not solved soon is solved by way of coarser problems.
     """
-    start = torch.zeros_like(b)
     if max_iter == 1:
-        return *_update_logs(cost, start, a, b), 1
-    if cost.requires_grad:
+        return *_update_logs(cost, 0 * b, a, b), 1
+    if differentiated(cost):
         return _Unrolled.apply(cost, a, b, max_iter, tol)  # type: ignore[no-any-return]
     first = max_iter if tol == math.inf else min(max_iter, PATIENCE)
-    f, g, stretches = _iterate(cost, start, a, b, first, tol)
-    if first == max_iter or stretches[-1].violation(_native(a, cost)) < tol / 2:
-        return f, g, _count(stretches)
-    f, g, iterations = _anneal(cost, a, b, max_iter, tol)
-    return f, g, _count(stretches) + iterations
+    start = None if cost.max() <= MAX_LOG_SCALING else 0 * b
+    f, g, stretches, iterations = _iterate(cost, start, a, b, first, tol)
+    if first == max_iter or stretches[-1].violation(a) < tol / 2:
+        return f, g, iterations
+    f, g, further = _anneal(cost, a, b, max_iter, tol)
+    return f, g, iterations + further
 
 
-def _anneal(cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float) -> tuple[Tensor, Tensor, int]:
+def _anneal(cost: Array, a: Array, b: Array, max_iter: int, tol: float) -> tuple[Array, Array, int]:
     """Halve epsilon from the largest cost down to 1, starting each time where the last two solutions point.
 
     If little mass has to cross a gap many epsilons wide, the potentials climb it in many small steps. At a
     coarser epsilon the gap is narrow, and the potentials change little and smoothly with epsilon.
     """
-    scale = 2.0 ** math.ceil(math.log2(max(1.0, cost.masked_fill(cost.isinf(), 0).max().item())))
-    g, change, iterations = torch.zeros_like(b), torch.zeros_like(b), 0
+    xp = module(cost)
+    scale = 2.0 ** math.ceil(math.log2(max(1.0, xp.where(xp.isinf(cost), 0, cost).max().item())))
+    g, change, iterations = 0 * b, 0 * b, 0
     while True:
         limit = min(max_iter, PATIENCE) if scale > 1 else max_iter
-        f, solved, stretches = _iterate(cost / scale, (g + change) / scale, a, b, limit, tol)
-        iterations += _count(stretches)
+        f, solved, _, taken = _iterate(cost / scale, (g + change) / scale, a, b, limit, tol)
+        iterations += taken
         if scale == 1:
             return f, solved, iterations
         change = (scale * solved - g) / 2
@@ -76,21 +77,22 @@ def self_potential(cost: Tensor, a: Tensor, max_iter: int, tol: float) -> tuple[
     return f, max_iter
 
 
-def _update_logs(
-    cost: Tensor, g: Tensor, a: Tensor, b: Tensor, room: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def _update_logs(cost: Array, g: Array, a: Array, b: Array, room: Array | None = None) -> tuple[Array, Array]:
     """Update both potentials once, in the log domain, where nothing overflows; in given memory, if any."""
-    f = -_log_sum_exp(torch.sub(b.log().mT + g.mT, cost, out=room), -1)
-    g = -_log_sum_exp(torch.sub(a.log() + f, cost, out=room), -2).mT
+    xp = module(cost)
+    f = -_log_sum_exp(xp.subtract(xp.log(b).mT + g.mT, cost, out=room), -1)
+    g = -_log_sum_exp(xp.subtract(xp.log(a) + f, cost, out=room), -2).mT
     return f, g
 
 
-def _log_sum_exp(x: Tensor, dim: int) -> Tensor:
+def _log_sum_exp(x: Array, axis: int) -> Array:
     """Do what torch's function does, in the memory of ``x`` where no gradient needs it."""
-    if x.requires_grad:
-        return torch.logsumexp(x, dim, keepdim=True)
-    largest = x.amax(dim, keepdim=True)
-    return x.sub_(largest).exp_().sum(dim, keepdim=True).log_().add_(largest)
+    if differentiated(x):
+        return torch.logsumexp(x, axis, keepdim=True)
+    xp = module(x)
+    largest = xp.amax(x, axis=axis, keepdims=True)
+    x -= largest
+    return xp.log(xp.exp(x, out=x).sum(axis, keepdims=True)) + largest
 
 
 @dataclass(frozen=True)
@@ -98,20 +100,20 @@ class _Stretch:
     """Iterations ``u = a / (rows @ v)``, ``v = b / (columns @ u)`` from 1, between two absorptions.
 
     Small matrices: ``rows`` is the law of y given x under the absorbed potentials, up to a factor for ``u``
-    to correct, ``columns`` that of x given y, and ``a`` and ``b`` are 1. On the CPU the arrays are NumPy's,
-    whose operations take half the time there. Large ones: ``rows`` is the plan under the absorbed potentials,
-    ``columns`` the same memory seen the other way, and ``a`` and ``b`` are the weights.
+    to correct, ``columns`` that of x given y, and ``a`` and ``b`` are 1. Large ones: ``rows`` is the plan
+    under the absorbed potentials, ``columns`` the same memory seen the other way, and ``a`` and ``b`` are the
+    weights.
     """
 
-    rows: Any
-    columns: Any
-    a: Any
-    b: Any
-    us: list[Any]
-    vs: list[Any]
+    rows: Array
+    columns: Array
+    a: Array
+    b: Array
+    us: list[Array]
+    vs: list[Array]
 
     def run(self, iterations: int) -> None:
-        matmul = _module(self.rows).matmul
+        matmul = module(self.rows).matmul
         v = self.vs[-1]
         for _ in range(iterations):
             u = self.a / matmul(self.rows, v)
@@ -119,89 +121,68 @@ class _Stretch:
             self.us.append(u)
             self.vs.append(v)
 
-    def violation(self, a: Any) -> Any:
+    def violation(self, a: Array) -> Array:
         """Measure how far the rows missed their weights, in the worst problem, before the last update."""
         return (a * abs(self.us[-2] / self.us[-1] - 1)).sum(-2).max()
 
-    def move(self, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    def move(self, f: Array, g: Array) -> tuple[Array, Array]:
         """Take the potentials from where this stretch begins to where it ends."""
-        return f + _tensor(self.us[-1]).log(), g + _tensor(self.vs[-1]).log()
+        log = module(f).log
+        return f + log(self.us[-1]), g + log(self.vs[-1])
 
 
-def _absorb(cost: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor, room: Tensor | None = None) -> _Stretch:
-    density = torch.add(f, g.mT, out=room).sub_(cost).exp_()
-    u, v = torch.ones_like(f), torch.ones_like(g)
-    if _large(cost):
-        plan = density.mul_(a).mul_(b.mT)
-        return _Stretch(plan, plan.mT, a, b, [u], [v])
-    columns = (a * density).mT.contiguous()
-    rows = density.mul_(b.mT)
-    rows, columns, u, v = (_native(x, cost) for x in (rows, columns, u, v))
-    return _Stretch(rows, columns, u, v, [u], [v])
+def _absorb(cost: Array, f: Array, g: Array, a: Array, b: Array, room: Array | None = None) -> _Stretch:
+    xp = module(cost)
+    density = xp.add(f, g.mT, out=room)
+    density -= cost
+    xp.exp(density, out=density)
+    u, v = xp.ones_like(f), xp.ones_like(g)
+    if large(cost):
+        density *= a
+        density *= b.mT
+        return _Stretch(density, density.mT, a, b, [u], [v])
+    columns = _contiguous((a * density).mT)
+    density *= b.mT
+    return _Stretch(density, columns, u, v, [u], [v])
 
 
-def _large(cost: Tensor) -> bool:
-    return cost.shape[-2:].numel() > NUMPY_ENTRIES
+def _contiguous(x: Array) -> Array:
+    return x.contiguous() if isinstance(x, Tensor) else np.ascontiguousarray(x)
 
 
-def _native(x: Tensor, cost: Tensor) -> Any:
-    return x.numpy() if x.device.type == "cpu" and not _large(cost) else x
-
-
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else torch.from_numpy(x)
-
-
-def _module(x: Any) -> ModuleType:
-    return torch if isinstance(x, Tensor) else np
-
-
-@torch.no_grad()
 def _iterate(
-    cost: Tensor, start: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float
-) -> tuple[Tensor, Tensor, list[_Stretch]]:
+    cost: Array, start: Array | None, a: Array, b: Array, max_iter: int, tol: float
+) -> tuple[Array, Array, list[_Stretch], int]:
     """Repeat :func:`_update_logs` by scalings, ``u = exp(f - absorbed f)`` and ``v``, to given marginals.
 
-    An update never moves the log-scalings further than the one before did (the map is non-expansive), and
-    right after an absorption ``u = 1`` is answered by ``v = 1``. So, when the last update moved ``log u``
-    by at most a step, ten more leave both log-scalings within ten steps of the largest ``log u`` now.
+    The first update is made in the log domain, or, from no start, by scalings as well, which then must hold
+    the largest cost. An update never moves the log-scalings further than the one before did (the map is
+    non-expansive), and right after an absorption ``u = 1`` is answered by ``v = 1``. So, when the last update
+    moved ``log u`` by at most a step, ten more leave both log-scalings within ten steps of the largest
+    ``log u`` now.
     """
-    room = cost.new_empty(cost.shape) if _large(cost) else None  # a fresh matrix costs as much as an exp
-    f, g = _update_logs(cost, start, a, b, room)
+    room = module(cost).empty_like(cost) if large(cost) else None  # a fresh matrix costs as much as an exp
+    f, g = (0 * a, 0 * b) if start is None else _update_logs(cost, start, a, b, room)
     stretches = [_absorb(cost, f, g, a, b, room)]
-    weights = _native(a, cost)
-    remaining, length = max_iter - 1, 1
-    while remaining > 0:
-        stretch = stretches[-1]
-        stretch.run(min(length, remaining))
-        remaining -= length
+    iterations, length = (0, 2) if start is None else (1, 1)
+    while iterations < max_iter:
+        stretch, length = stretches[-1], min(length, max_iter - iterations)
+        stretch.run(length)
+        iterations += length
         before, u = stretch.us[-2:]
-        violation, moved, scaling = _read(
-            stretch.violation(weights), _largest_log(before / u), _largest_log(u)
-        )
+        violation, moved, scaling = read(stretch.violation(a), _largest_log(before / u), _largest_log(u))
         if violation < tol / 2 < math.inf:
             break
         drift = CHECK_EVERY * moved
-        if remaining > 0 and scaling + drift > MAX_LOG_SCALING:
+        if iterations < max_iter and scaling + drift > MAX_LOG_SCALING:
             f, g = stretch.move(f, g)
             stretches.append(_absorb(cost, f, g, a, b))
         length = CHECK_EVERY if drift <= MAX_LOG_SCALING else 1
-    return *stretches[-1].move(f, g), stretches
+    return *stretches[-1].move(f, g), stretches, iterations
 
 
-def _count(stretches: list[_Stretch]) -> int:
-    return 1 + sum(len(stretch.us) - 1 for stretch in stretches)
-
-
-def _largest_log(x: Any) -> Any:
-    return abs(_module(x).log(x)).max()
-
-
-def _read(*numbers: Any) -> list[float]:
-    """Read numbers at once: each reading from a GPU waits for all that it has been asked."""
-    if isinstance(numbers[0], Tensor):
-        return torch.stack(numbers).tolist()
-    return [float(number) for number in numbers]
+def _largest_log(x: Array) -> Array:
+    return abs(module(x).log(x)).max()
 
 
 class _Unrolled(Function):
@@ -211,9 +192,10 @@ class _Unrolled(Function):
     def forward(
         ctx: Any, cost: Tensor, a: Tensor, b: Tensor, max_iter: int, tol: float
     ) -> tuple[Tensor, Tensor, int]:
-        f, g, ctx.stretches = _iterate(cost, torch.zeros_like(b), a, b, max_iter, tol)
+        costs, rows, columns = (native(x, math.prod(cost.shape[-2:])) for x in (cost, a, b))
+        f, g, ctx.stretches, iterations = _iterate(costs, 0 * columns, rows, columns, max_iter, tol)
         ctx.save_for_backward(cost, a, b)
-        return f, g, _count(ctx.stretches)
+        return tensor(f), tensor(g), iterations
 
     @staticmethod
     def backward(ctx: Any, grad_f: Tensor, grad_g: Tensor, _: None) -> tuple[Tensor | None, ...]:
@@ -237,8 +219,8 @@ def _differentiate(
 
     and the cost receives the kernel times :math:`x_t v_{t-1}^T - u_t y_t^T`.
     """
-    matmul = _module(stretches[0].rows).matmul
-    phi, gamma = _native(grad_f / a, cost), _native(grad_g / b, cost)
+    matmul = module(stretches[0].rows).matmul
+    phi, gamma = (native(x, math.prod(cost.shape[-2:])) for x in (grad_f / a, grad_g / b))
     grad = torch.zeros_like(cost)  # divided by a
     for stretch in reversed(stretches):
         rows, columns = stretch.rows / stretch.a, stretch.columns / stretch.b
@@ -251,15 +233,15 @@ def _differentiate(
             ys.append(y)
             y = matmul(columns, x) * v_before * v_before
             x = matmul(rows, y) * u_before * u_before
-        grad += _tensor(rows * (_outer(xs, vs[1:]) - _outer(us[:-1], ys)))
+        grad += tensor(rows * (_outer(xs, vs[1:]) - _outer(us[:-1], ys)))
         phi, gamma = 0 * x, -y
     first_rows = torch.softmax(b.log().mT - cost, -1)  # the first iteration was made in the log domain
-    return a * (grad + first_rows * _tensor(x) - _tensor(rows * y.swapaxes(-1, -2)))
+    return a * (grad + first_rows * tensor(x) - tensor(rows * y.swapaxes(-1, -2)))
 
 
 def _outer(left: list[Any], right: list[Any]) -> Any:
     """Sum the outer products of corresponding columns."""
-    xp = _module(left[0])
+    xp = module(left[0])
     return xp.matmul(xp.concatenate(left, -1), xp.concatenate(right, -1).swapaxes(-1, -2))
 
 
@@ -268,6 +250,6 @@ def _differentiate_logs(
 ) -> Tensor:
     """Do the same with a gradient that can itself be differentiated."""
     f = g = torch.zeros_like(b)
-    for _ in range(_count(stretches)):
+    for _ in range(1 + sum(len(stretch.us) - 1 for stretch in stretches)):
         f, g = _update_logs(cost, g, a, b)
     return torch.autograd.grad((f, g), cost, (grad_f, grad_g), create_graph=True)[0]

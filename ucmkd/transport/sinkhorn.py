@@ -8,12 +8,25 @@ import torch
 from torch import Tensor
 
 from ucmkd.errors import TransportError
+from ucmkd.transport.arrays import (
+    Array,
+    alike,
+    differentiated,
+    fixed,
+    full_precision,
+    median_of_rows,
+    module,
+    native,
+    read,
+    tensor,
+)
 from ucmkd.transport.scaling import potentials, self_potential
 
 RegMode = Literal["relative", "absolute"]
 PlanGrad = Literal["envelope", "unrolled"]
 
 MASS_ERROR = 1e-3
+TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -47,12 +60,12 @@ class Coupling:
             :math:`1 - \mathrm{Ent}(P) / \log nm`, without gradient; 0 for the independent coupling of two
             batches with uniform weights.
         """
-        plan = self.plan.detach()
-        pairs = plan.shape[-2:].numel()
+        pairs = self.plan.shape[-2:].numel()
         if pairs == 1:
-            return plan.new_zeros(plan.shape[:-2])
-        entropy: Tensor = torch.special.entr(plan).sum((-2, -1))
-        return 1 - entropy / math.log(pairs)
+            return self.plan.new_zeros(self.plan.shape[:-2])
+        plan = native(self.plan, pairs)
+        entropies = -(plan * module(plan).log(plan.clip(TINY))).sum((-2, -1), keepdims=True)
+        return tensor(1 - entropies / math.log(pairs)).reshape(self.plan.shape[:-2])
 
 
 def entropic_coupling(
@@ -103,15 +116,18 @@ def entropic_coupling(
     Cuturi, "Sinkhorn distances", NeurIPS 2013. Schmitzer, "Stabilized sparse scaling algorithms for entropy
     regularized transport problems", SIAM J. Sci. Comput. 2019.
     """
-    with torch.autocast(cost.device.type, enabled=False):
-        problems = _stacked(cost)
-        a, b = _weights(a, cost, -2), _weights(b, cost, -1)
-        epsilon = _epsilon(problems.detach(), reg, reg_mode)
-        shift = problems.detach().amin(-1, keepdim=True)
-        scaled = (_followed(problems, plan_grad) - shift).div_(epsilon)
+    with full_precision(cost):
+        batch, problems = cost.shape[:-2], _problems(cost)
+        costs = problems if plan_grad == "unrolled" else native(problems, cost.shape[-2:].numel())
+        constant = fixed(costs)
+        a, b = _weights(a, constant, batch), _weights(b, constant.mT, batch)
+        epsilon = _epsilon(constant, reg, reg_mode)
+        shift = module(constant).amin(constant, axis=-1, keepdims=True)
+        scaled = costs - shift
+        scaled /= epsilon
         f, g, iterations = potentials(scaled, a, b, max_iter, tol)
         plan = _plan(scaled, f, g, a, b)
-        _check_plan(plan.detach(), a, b, tol, iterations, epsilon)
+        _check_plan(fixed(plan), a, b, tol, iterations, epsilon)
         return _coupling(cost.shape, plan, iterations, epsilon, shift + epsilon * f, epsilon * g)
 
 
@@ -137,14 +153,15 @@ def self_coupling(
     Coupling
         Symmetric, with twice the same potential.
     """
-    with torch.autocast(cost.device.type, enabled=False):
-        problems = _stacked(cost)
-        a = _weights(a, cost, -2)
-        epsilon = _epsilon(problems.detach(), reg, reg_mode)
-        scaled = _followed(problems, plan_grad) / epsilon
+    with full_precision(cost):
+        problems = _problems(cost)
+        constant = problems.detach()
+        a = _weights(a, constant, cost.shape[:-2])
+        epsilon = _epsilon(constant, reg, reg_mode)
+        scaled = (constant if plan_grad == "envelope" else problems) / epsilon
         f, iterations = self_potential(scaled, a, max_iter, tol)
         plan = _plan(scaled, f, f, a, a)
-        _check_plan(plan.detach(), a, a, tol, iterations, epsilon)
+        _check_plan(fixed(plan), a, a, tol, iterations, epsilon)
         return _coupling(cost.shape, plan, iterations, epsilon, epsilon * f, epsilon * f)
 
 
@@ -174,101 +191,113 @@ def regularised_value(
     ----------
     Feydy et al., "Interpolating between optimal transport and MMD using Sinkhorn divergences", AISTATS 2019.
     """
-    a, b = _weights(a, cost, -2), _weights(b, cost, -1)
+    problems = _problems(cost.detach())
+    a, b = (_weights(w, c, cost.shape[:-2]) for w, c in ((a, problems), (b, problems.mT)))
     (f, g), epsilon = coupling.potentials, coupling.epsilon
     density = ((f.unsqueeze(-1) + g.unsqueeze(-2) - cost) / epsilon[..., None, None]).exp()
-    mass = (a * density.reshape(-1, *cost.shape[-2:]) * b.mT).sum((-2, -1)).reshape(epsilon.shape)
+    mass = (a * density.reshape(problems.shape) * b.mT).sum((-2, -1)).reshape(epsilon.shape)
     return (f * a.reshape(f.shape)).sum(-1) + (g * b.reshape(g.shape)).sum(-1) + epsilon * (1 - mass)
 
 
 def _coupling(
-    shape: torch.Size, plan: Tensor, iterations: int, epsilon: Tensor, f: Tensor, g: Tensor
+    shape: torch.Size, plan: Array, iterations: int, epsilon: Array, f: Array, g: Array
 ) -> Coupling:
     *batch, n, m = shape
     return Coupling(
-        plan=plan.reshape(shape),
+        plan=tensor(plan.reshape(shape)),
         iterations=iterations,
-        epsilon=epsilon.reshape(batch),
-        potentials=(f.reshape(*batch, n), g.reshape(*batch, m)),
+        epsilon=tensor(epsilon.reshape(batch)),
+        potentials=(tensor(f.reshape(*batch, n)), tensor(g.reshape(*batch, m))),
     )
 
 
-def _stacked(cost: Tensor) -> Tensor:
-    """Check the costs and shape them (problems, n, m), in float32 at least."""
+def _problems(cost: Tensor) -> Tensor:
+    """Shape the costs (problems, n, m), in float32 at least."""
     if cost.numel() == 0:
         raise TransportError("one of the batches is empty; there is nothing to transport")
-    cost = cost.to(torch.promote_types(cost.dtype, torch.float32)).reshape(-1, *cost.shape[-2:])
-    low, high = (bound.item() for bound in cost.detach().aminmax())
-    if not low >= 0:
-        raise TransportError(f"costs must be numbers from 0 up, but one is {low}; look at the features")
-    if math.isinf(high) and bool(cost.amin(-1).isinf().any() | cost.amin(-2).isinf().any()):
-        raise TransportError(
-            "a point has no finite cost to any other, so nothing can be coupled; "
-            "look at the features, or make the label cost finite"
-        )
-    return cost
+    return cost.to(torch.promote_types(cost.dtype, torch.float32)).reshape(-1, *cost.shape[-2:])
 
 
-def _followed(cost: Tensor, plan_grad: PlanGrad) -> Tensor:
-    """Cut what the iterations see off from the gradient, unless that is to follow them."""
-    return cost.detach() if plan_grad == "envelope" else cost
+def _plan(scaled: Array, f: Array, g: Array, a: Array, b: Array) -> Array:
+    density = f + g.mT
+    density -= scaled
+    if differentiated(density):
+        return a * density.exp() * b.mT
+    module(density).exp(density, out=density)
+    density *= a
+    density *= b.mT
+    return density
 
 
-def _plan(scaled: Tensor, f: Tensor, g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    density = (f + g.mT).sub_(scaled).exp_()
-    weighted = a * density if density.requires_grad else density.mul_(a)  # exp's gradient needs its result
-    return weighted.mul_(b.mT)
-
-
-def _weights(given: Tensor | None, cost: Tensor, dim: int) -> Tensor:
-    """Shape the weights (problems, points, 1)."""
-    size, problems = cost.shape[dim], cost.shape[:-2].numel()
-    dtype = torch.promote_types(cost.dtype, torch.float32)
+def _weights(given: Tensor | None, costs: Array, batch: torch.Size) -> Array:
+    """Shape the weights of the rows (problems, points, 1)."""
+    problems, size, _ = costs.shape
     if given is None:
-        return torch.full((problems, size, 1), 1 / size, dtype=dtype, device=cost.device)
+        return module(costs).full_like(costs[..., :1], 1 / size)
     if given.shape[-1] != size:
         raise TransportError(f"{given.shape[-1]} weights for {size} points; give one to each")
-    weights = given.detach().to(dtype)
+    weights = given.detach().to(tensor(costs).dtype)
     total = weights.sum(-1, keepdim=True)
     if not bool((weights > 0).all()) or not bool(((total - 1).abs() < MASS_ERROR).all()):
         raise TransportError(
             "weights must be positive and sum to 1; drop points of weight 0, divide by the sum"
         )
-    return (weights / total).expand(*cost.shape[:-2], size).reshape(problems, size, 1)
+    return alike((weights / total).expand(*batch, size).reshape(problems, size, 1), costs)
 
 
-def _epsilon(cost: Tensor, reg: float | Tensor, reg_mode: RegMode) -> Tensor:
-    """Shape the regularisation (problems, 1, 1), in units of the cost."""
+def _epsilon(costs: Array, reg: float | Tensor, reg_mode: RegMode) -> Array:
+    """Check costs and regularisation, and shape this (problems, 1, 1), in units of the cost."""
+    finite = _check_costs(costs)
     least = reg.min().item() if isinstance(reg, Tensor) else reg
     if not 0 < least < math.inf:
         raise TransportError(f"reg must be a positive number, not {reg}")
     if isinstance(reg, Tensor):
-        reg = reg.detach().to(cost).reshape(-1, 1, 1)
-    typical = _typical(cost) if reg_mode == "relative" else cost.new_ones(1, 1, 1)
-    return (typical * reg).expand(len(cost), 1, 1)
+        reg = alike(reg.detach().to(tensor(costs)).reshape(-1, 1, 1), costs)
+    typical = _typical(costs, finite) if reg_mode == "relative" else module(costs).ones_like(costs[:, :1, :1])
+    return typical * reg
 
 
-def _typical(cost: Tensor) -> Tensor:
+def _check_costs(costs: Array) -> bool:
+    """Tell whether all costs of sound problems are finite."""
+    low, high = read(costs.min(), costs.max())
+    if not low >= 0:
+        raise TransportError(f"costs must be numbers from 0 up, but one is {low}; look at the features")
+    if not math.isinf(high):
+        return True
+    amin = module(costs).amin
+    if math.isinf(max(amin(costs, -1).max(), amin(costs, -2).max())):
+        raise TransportError(
+            "a point has no finite cost to any other, so nothing can be coupled; "
+            "look at the features, or make the label cost finite"
+        )
+    return False
+
+
+def _typical(costs: Array, finite: bool) -> Array:
     """Take the median finite cost, but at least a hundredth of the mean; 1 where nothing costs anything."""
-    costs = cost.flatten(-2)
-    median, mean = costs.median(-1).values, costs.mean(-1)
-    if math.isinf(mean.max().item()):
-        finite = costs.masked_fill(costs.isinf(), math.nan)
-        median, mean = finite.nanmedian(-1).values, finite.nanmean(-1)
-    typical = torch.maximum(median, mean / 100)
-    return torch.where(typical > 0, typical, 1).reshape(-1, 1, 1)
+    flat = costs.reshape(len(costs), 1, -1)
+    if finite:
+        median, mean = median_of_rows(flat), flat.sum(-1, keepdims=True) / flat.shape[-1]
+    else:
+        seen = tensor(flat).masked_fill(tensor(flat).isinf(), math.nan)
+        found = seen.nanmedian(-1, keepdim=True).values, seen.nanmean(-1, keepdim=True)
+        median, mean = (alike(x, costs) for x in found)
+    xp = module(costs)
+    typical = xp.maximum(median, mean / 100)
+    return xp.where(typical > 0, typical, 1)
 
 
-def _check_plan(plan: Tensor, a: Tensor, b: Tensor, tol: float, iterations: int, epsilon: Tensor) -> None:
-    rows, columns = plan.sum(-1, keepdim=True), plan.sum(-2, keepdim=True).mT
-    violation = torch.maximum((rows - a).abs().sum(-2), (columns - b).abs().sum(-2)).max().item()
+def _check_plan(plan: Array, a: Array, b: Array, tol: float, iterations: int, epsilon: Array) -> None:
+    rows, columns = plan.sum(-1, keepdims=True), plan.sum(-2, keepdims=True).mT
+    missed = module(plan).maximum(abs(rows - a).sum(-2), abs(columns - b).sum(-2)).max()
+    (violation,) = read(missed)
     if violation <= min(tol, MASS_ERROR):  # the mass cannot be further off
         return
-    mass_error = (rows.sum(-2) - 1).abs().max().item()
+    mass_error, smallest = read(abs(rows.sum(-2) - 1).max(), epsilon.min())
     if mass_error < MASS_ERROR and violation <= tol:
         return
     raise TransportError(
         f"the coupling misses its marginals by {violation:.2g} (tolerance {tol:.2g}) and its mass by "
-        f"{mass_error:.2g} after {iterations} iterations with epsilon {epsilon.min().item():.3g}; raise reg, "
+        f"{mass_error:.2g} after {iterations} iterations with epsilon {smallest:.3g}; raise reg, "
         "max_iter or tol, and where pairs are forbidden (label cost inf) give both batches equal class shares"
     )
