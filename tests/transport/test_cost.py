@@ -1,12 +1,14 @@
 """Costs against SciPy, and their behaviour where distances have kinks."""
 
 import math
+import weakref
 
 import pytest
 import torch
 from scipy.spatial.distance import cdist
 
 from ucmkd.errors import TransportError
+from ucmkd.transport import arrays
 from ucmkd.transport.cost import feature_cost, with_label_cost
 
 METRICS = ["l1", "l2", "cosine", "chordal", "angular"]
@@ -94,6 +96,15 @@ def test_equal_points_are_at_distance_zero_without_gradient():
     cost.backward()
     assert cost.item() == 0
     assert x.grad.eq(0).all()
+
+
+@pytest.mark.parametrize("entries", [0, 100])
+def test_distances_are_freed_with_their_last_name(entries, monkeypatch):
+    monkeypatch.setattr(arrays, "NUMPY_ENTRIES", entries)
+    cost = feature_cost(torch.ones(4, 3, requires_grad=True), torch.zeros(5, 3), "l2")
+    held = weakref.ref(cost)
+    del cost
+    assert held() is None
 
 
 def test_a_zero_vector_is_orthogonal_to_everything():

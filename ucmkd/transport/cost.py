@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from ucmkd.errors import TransportError
-from ucmkd.transport.arrays import Array, fixed, full_precision, module, native, tensor
+from ucmkd.transport.arrays import Array, alike, fixed, full_precision, module, native, tensor
 
 Metric = Literal["l1", "l2", "cosine", "chordal", "angular"]
 
@@ -102,19 +102,19 @@ class _Distances(Function):
         xp = module(xs)
         squares = (xs * xs).sum(-1, keepdims=True) + (ys * ys).sum(-1, keepdims=True).mT
         squares -= 2 * xp.matmul(xs, ys.mT)
-        distances = xp.sqrt(squares.clip(0, out=squares), out=squares)
-        ctx.known = xs, ys, distances
-        ctx.save_for_backward(x, y, given := tensor(distances))
-        return given
+        distances = tensor(xp.sqrt(squares.clip(0, out=squares), out=squares))
+        ctx.centred = xs, ys
+        ctx.save_for_backward(x, y, distances)
+        return distances
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, y, distances = ctx.saved_tensors
         if torch.is_grad_enabled():
-            x, y, distances = ctx.saved_tensors
             xs, ys = _centred(x, y)
         else:
-            xs, ys, distances = ctx.known
-            gradient = native(gradient, distances.shape[-2] * distances.shape[-1])
+            xs, ys = ctx.centred
+            distances, gradient = (alike(value.detach(), xs) for value in (distances, gradient))
         pull = gradient / module(distances).where(distances == 0, math.inf, distances)
         of_x, of_y = ctx.needs_input_grad
         return _moved(xs, pull, ys) if of_x else None, _moved(ys, pull.mT, xs) if of_y else None
