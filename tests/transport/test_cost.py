@@ -98,6 +98,18 @@ def test_equal_points_are_at_distance_zero_without_gradient():
     assert x.grad.eq(0).all()
 
 
+def test_tensors_give_the_distances_and_gradients_of_numpy_arrays(rng, monkeypatch):
+    x, y = torch.randn(2, 9, 5, generator=rng), torch.randn(2, 7, 5, generator=rng)
+    y[:, 0] = x[:, 0]
+    results = []
+    for _ in range(2):
+        points = x.clone().requires_grad_(), y.clone().requires_grad_()
+        cost = feature_cost(*points, "l2")
+        results.append((cost.detach(), *torch.autograd.grad(cost.square().sum(), points)))
+        monkeypatch.setattr(arrays, "NUMPY_ENTRIES", 0)  # as for matrices too large for NumPy
+    torch.testing.assert_close(*results)
+
+
 @pytest.mark.parametrize("entries", [0, 100])
 def test_distances_are_freed_with_their_last_name(entries, monkeypatch):
     monkeypatch.setattr(arrays, "NUMPY_ENTRIES", entries)

@@ -102,7 +102,7 @@ class _Distances(Function):
         xp = module(xs)
         squares = (xs * xs).sum(-1, keepdims=True) + (ys * ys).sum(-1, keepdims=True).mT
         squares -= 2 * xp.matmul(xs, ys.mT)
-        distances = tensor(xp.sqrt(squares.clip(0, out=squares), out=squares))
+        distances = tensor(xp.sqrt(xp.clip(squares, 0, None, out=squares), out=squares))
         ctx.centred = xs, ys
         ctx.save_for_backward(x, y, distances)
         return distances
