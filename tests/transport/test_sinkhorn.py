@@ -353,6 +353,19 @@ def test_tensors_are_iterated_like_numpy_arrays(scale, plan_grad, rng, monkeypat
     torch.testing.assert_close(*results)
 
 
+@pytest.mark.parametrize("plan_grad", ["envelope", "unrolled"])
+def test_tensors_are_coupled_with_themselves_like_numpy_arrays(plan_grad, rng, monkeypatch):
+    x = torch.randn(2, 9, 4, generator=rng, dtype=torch.float64)
+    results = []
+    for _ in range(2):
+        cost = feature_cost(x, x, "l2").requires_grad_()
+        coupling = self_coupling(cost, plan_grad=plan_grad)
+        regularised_value(cost, coupling).sum().backward()
+        results.append((coupling.plan.detach(), cost.grad, coupling.iterations))
+        monkeypatch.setattr(arrays, "NUMPY_ENTRIES", 0)
+    torch.testing.assert_close(*results)
+
+
 @pytest.mark.parametrize("iterations", [2, 3, 5, 12, 30])
 @pytest.mark.parametrize("largest", [39.0, 41.0])
 def test_iterations_are_the_same_whether_they_start_in_the_log_domain_or_not(largest, iterations, rng):

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from ucmkd.errors import TransportError
-from ucmkd.transport.arrays import Array, alike, fixed, full_precision, module, native, tensor
+from ucmkd.transport.arrays import Array, alike, fixed, full_precision, module, native, product, tensor
 
 Metric = Literal["l1", "l2", "cosine", "chordal", "angular"]
 
@@ -101,7 +101,7 @@ class _Distances(Function):
         xs, ys = _centred(native(x, entries), native(y, entries))
         xp = module(xs)
         squares = (xs * xs).sum(-1, keepdims=True) + (ys * ys).sum(-1, keepdims=True).mT
-        squares -= 2 * xp.matmul(xs, ys.mT)
+        squares -= 2 * product(xs, ys.mT)
         distances = tensor(xp.sqrt(xp.clip(squares, 0, None, out=squares), out=squares))
         ctx.centred = xs, ys
         ctx.save_for_backward(x, y, distances)
@@ -127,7 +127,7 @@ def _centred(x: Array, y: Array) -> tuple[Array, Array]:
 
 def _moved(points: Array, pull: Array, others: Array) -> Tensor:
     """Add up how others pull at points, away from each."""
-    return tensor(points * pull.sum(-1, keepdims=True) - module(pull).matmul(pull, others))
+    return tensor(points * pull.sum(-1, keepdims=True) - product(pull, others))
 
 
 def _cosine(x: Tensor, y: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from ucmkd.transport.arrays import Array, differentiated, large, module, native, read, tensor
+from ucmkd.transport.arrays import Array, differentiated, fixed, large, module, native, read, tensor
 
 CHECK_EVERY = 10
 MAX_LOG_SCALING = 40.0  # float32 holds exp(±87), and products of two scalings must fit
@@ -61,17 +61,18 @@ def _anneal(cost: Array, a: Array, b: Array, max_iter: int, tol: float) -> tuple
         scale /= 2
 
 
-def self_potential(cost: Tensor, a: Tensor, max_iter: int, tol: float) -> tuple[Tensor, int]:
+def self_potential(cost: Array, a: Array, max_iter: int, tol: float) -> tuple[Array, int]:
     """Find the one potential of a batch coupled with itself at a symmetric cost, as :func:`potentials` does.
 
     Averaging each update with what it updates keeps the symmetry and takes a few iterations where alternating
     takes thousands (Knight, Ruiz, Uçar, "A symmetry preserving algorithm for matrix scaling", 2014).
     """
-    f = torch.zeros_like(a)
+    xp = module(cost)
+    f, logs = 0 * a, xp.log(a).mT
     for iteration in range(1, max_iter + 1):
-        update = -torch.logsumexp(a.log().mT + f.mT - cost, -1, keepdim=True)
-        row_sums = (f - update).detach().exp()  # of the plan under f, in units of a
-        if tol < math.inf and (a * (row_sums - 1).abs()).sum(-2).max().item() < tol / 2:
+        update = -_log_sum_exp(logs + f.mT - cost, -1)
+        row_sums = xp.exp(fixed(f - update))  # of the plan under f, in units of a
+        if tol < math.inf and read((a * abs(row_sums - 1)).sum(-2).max())[0] < tol / 2:
             return f, iteration
         f = (f + update) / 2
     return f, max_iter

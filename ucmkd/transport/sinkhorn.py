@@ -117,9 +117,8 @@ def entropic_coupling(
     regularized transport problems", SIAM J. Sci. Comput. 2019.
     """
     with full_precision(cost):
-        batch, problems = cost.shape[:-2], _problems(cost)
-        costs = problems if plan_grad == "unrolled" else native(problems, cost.shape[-2:].numel())
-        constant = fixed(costs)
+        costs = _followed(_problems(cost), plan_grad)
+        constant, batch = fixed(costs), cost.shape[:-2]
         a, b = _weights(a, constant, batch), _weights(b, constant.mT, batch)
         epsilon = _epsilon(constant, reg, reg_mode)
         shift = module(constant).amin(constant, axis=-1, keepdims=True)
@@ -154,11 +153,11 @@ def self_coupling(
         Symmetric, with twice the same potential.
     """
     with full_precision(cost):
-        problems = _problems(cost)
-        constant = problems.detach()
+        costs = _followed(_problems(cost), plan_grad)
+        constant = fixed(costs)
         a = _weights(a, constant, cost.shape[:-2])
         epsilon = _epsilon(constant, reg, reg_mode)
-        scaled = (constant if plan_grad == "envelope" else problems) / epsilon
+        scaled = costs / epsilon
         f, iterations = self_potential(scaled, a, max_iter, tol)
         plan = _plan(scaled, f, f, a, a)
         _check_plan(fixed(plan), a, a, tol, iterations, epsilon)
@@ -216,6 +215,11 @@ def _problems(cost: Tensor) -> Tensor:
     if cost.numel() == 0:
         raise TransportError("one of the batches is empty; there is nothing to transport")
     return cost.to(torch.promote_types(cost.dtype, torch.float32)).reshape(-1, *cost.shape[-2:])
+
+
+def _followed(cost: Tensor, plan_grad: PlanGrad) -> Array:
+    """Cut what the iterations see off from the gradient, unless that is to follow them."""
+    return native(cost, cost.shape[-2:].numel()) if plan_grad == "envelope" else cost
 
 
 def _plan(scaled: Array, f: Array, g: Array, a: Array, b: Array) -> Array:
