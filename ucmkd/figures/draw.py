@@ -36,6 +36,7 @@ def draw_all(summary_folder: str | Path, figures_folder: str | Path) -> None:
         figure = discovery.load("ucmkd.figures", name, "draw")(tables)
         for kind in KINDS:
             save(figure, Path(figures_folder) / f"{name}.{kind}")
+            figure.set_layout_engine("none")  # stays as it was found: looking for it again is slow
         log.info("drew %s", name)
 
 

@@ -10,7 +10,17 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from ucmkd.errors import TransportError
-from ucmkd.transport.arrays import Array, alike, fixed, full_precision, module, native, product, tensor
+from ucmkd.transport.arrays import (
+    Array,
+    alike,
+    differentiated,
+    fixed,
+    full_precision,
+    module,
+    native,
+    product,
+    tensor,
+)
 
 Metric = Literal["l1", "l2", "cosine", "chordal", "angular"]
 
@@ -48,7 +58,10 @@ def feature_cost(x: Tensor, y: Tensor, metric: Metric) -> Tensor:
         )
     with full_precision(x):
         dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
-        return _COSTS[metric](x.to(dtype), y.to(dtype))
+        points: list[Array] = [x.to(dtype), y.to(dtype)]
+        if not any(map(differentiated, points)):
+            points = [native(each, x.shape[-2] * y.shape[-2]) for each in points]
+        return tensor(_COSTS[metric](*points))
 
 
 def with_label_cost(cost: Tensor, labels_x: Tensor, labels_y: Tensor, weight: float) -> Tensor:
@@ -76,34 +89,27 @@ def with_label_cost(cost: Tensor, labels_x: Tensor, labels_y: Tensor, weight: fl
     return torch.where(differs, cost + weight, cost)
 
 
-def _l1(x: Tensor, y: Tensor) -> Tensor:
-    return (x.unsqueeze(-2) - y.unsqueeze(-3)).abs().sum(-1)
+def _l1(x: Array, y: Array) -> Array:
+    return abs(x[..., None, :] - y[..., None, :, :]).sum(-1)
 
 
-def _l2(x: Tensor, y: Tensor) -> Tensor:
+def _l2(x: Array, y: Array) -> Array:
+    if not (differentiated(x) or differentiated(y)):
+        return _distances(*_centred(x, y))
     if x.shape[:-2] != y.shape[:-2]:
         problems = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
         x, y = x.expand(*problems, *x.shape[-2:]), y.expand(*problems, *y.shape[-2:])
-    distances: Tensor = _Distances.apply(x, y)
-    return distances
+    return _Distances.apply(x, y)
 
 
 class _Distances(Function):
-    """Euclidean distances, and gradient 0 where they are 0.
-
-    The squares are those of products, from a centre that moves no distance but keeps large offsets from
-    cancelling digits.
-    """
+    """Euclidean distances, and gradient 0 where they are 0."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
         entries = x.shape[-2] * y.shape[-2]
-        xs, ys = _centred(native(x, entries), native(y, entries))
-        xp = module(xs)
-        squares = (xs * xs).sum(-1, keepdims=True) + (ys * ys).sum(-1, keepdims=True).mT
-        squares -= 2 * product(xs, ys.mT)
-        distances = tensor(xp.sqrt(xp.clip(squares, 0, None, out=squares), out=squares))
-        ctx.centred = xs, ys
+        ctx.centred = _centred(native(x, entries), native(y, entries))
+        distances = tensor(_distances(*ctx.centred))
         ctx.save_for_backward(x, y, distances)
         return distances
 
@@ -121,8 +127,16 @@ class _Distances(Function):
 
 
 def _centred(x: Array, y: Array) -> tuple[Array, Array]:
+    """Take off a centre, which moves no distance but keeps large offsets from cancelling digits."""
     centre = fixed(y).sum(-2, keepdims=True) / y.shape[-2]
     return x - centre, y - centre
+
+
+def _distances(x: Array, y: Array) -> Array:
+    xp = module(x)
+    squares = (x * x).sum(-1, keepdims=True) + (y * y).sum(-1, keepdims=True).mT
+    squares -= 2 * product(x, y.mT)
+    return xp.sqrt(xp.clip(squares, 0, None, out=squares), out=squares)
 
 
 def _moved(points: Array, pull: Array, others: Array) -> Tensor:
@@ -130,35 +144,35 @@ def _moved(points: Array, pull: Array, others: Array) -> Tensor:
     return tensor(points * pull.sum(-1, keepdims=True) - product(pull, others))
 
 
-def _cosine(x: Tensor, y: Tensor) -> Tensor:
-    return (1 - _cos(x, y)).clamp(min=0)
+def _cosine(x: Array, y: Array) -> Array:
+    return (1 - _cos(x, y)).clip(0)
 
 
-def _chordal(x: Tensor, y: Tensor) -> Tensor:
+def _chordal(x: Array, y: Array) -> Array:
     return _root(2 - 2 * _cos(x, y))
 
 
-def _angular(x: Tensor, y: Tensor) -> Tensor:
+def _angular(x: Array, y: Array) -> Array:
     cos = _cos(x, y)
-    return 2 * torch.atan2(_root(1 - cos), _root(1 + cos))
+    return 2 * module(cos).arctan2(_root(1 - cos), _root(1 + cos))
 
 
-def _cos(x: Tensor, y: Tensor) -> Tensor:
-    return _unit(x) @ _unit(y).mT
+def _cos(x: Array, y: Array) -> Array:
+    return product(_unit(x), _unit(y).mT)
 
 
-def _unit(x: Tensor) -> Tensor:
-    squares = x.square().sum(-1, keepdim=True)
-    none = squares == 0
-    return x * squares.masked_fill(none, 1).rsqrt().masked_fill(none, 0)
+def _unit(x: Array) -> Array:
+    squares = (x * x).sum(-1, keepdims=True)
+    where, none = module(x).where, squares == 0
+    return x * where(none, 0, 1 / where(none, 1, squares) ** 0.5)
 
 
-def _root(squares: Tensor) -> Tensor:
-    none = squares <= 0
-    return squares.masked_fill(none, 1).sqrt().masked_fill(none, 0)
+def _root(squares: Array) -> Array:
+    where, none = module(squares).where, squares <= 0
+    return where(none, 0, where(none, 1, squares) ** 0.5)
 
 
-_COSTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+_COSTS: dict[str, Callable[[Array, Array], Array]] = {
     "l1": _l1,
     "l2": _l2,
     "cosine": _cosine,

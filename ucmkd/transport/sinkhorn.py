@@ -190,12 +190,19 @@ def regularised_value(
     ----------
     Feydy et al., "Interpolating between optimal transport and MMD using Sinkhorn divergences", AISTATS 2019.
     """
-    problems = _problems(cost.detach())
-    a, b = (_weights(w, c, cost.shape[:-2]) for w, c in ((a, problems), (b, problems.mT)))
-    (f, g), epsilon = coupling.potentials, coupling.epsilon
-    density = ((f.unsqueeze(-1) + g.unsqueeze(-2) - cost) / epsilon[..., None, None]).exp()
-    mass = (a * density.reshape(problems.shape) * b.mT).sum((-2, -1)).reshape(epsilon.shape)
-    return (f * a.reshape(f.shape)).sum(-1) + (g * b.reshape(g.shape)).sum(-1) + epsilon * (1 - mass)
+    batch, (n, m) = cost.shape[:-2], cost.shape[-2:]
+    f, g = coupling.potentials
+    known: list[Array] = [
+        _problems(cost), f.reshape(-1, n, 1), g.reshape(-1, m, 1), coupling.epsilon.reshape(-1, 1, 1)
+    ]  # fmt: skip
+    if not any(map(differentiated, known)):
+        known = [native(each, n * m) for each in known]
+    costs, f, g, epsilon = known
+    a, b = _weights(a, fixed(costs), batch), _weights(b, fixed(costs).mT, batch)
+    density = module(costs).exp((f + g.mT - costs) / epsilon)
+    mass = (a * density * b.mT).sum((-2, -1), keepdims=True)
+    value = (f * a).sum(-2, keepdims=True) + (g * b).sum(-2, keepdims=True) + epsilon * (1 - mass)
+    return tensor(value).reshape(batch)
 
 
 def _coupling(
