@@ -135,7 +135,9 @@ def _centred(x: Array, y: Array) -> tuple[Array, Array]:
 def _distances(x: Array, y: Array) -> Array:
     xp = module(x)
     squares = (x * x).sum(-1, keepdims=True) + (y * y).sum(-1, keepdims=True).mT
-    squares -= 2 * product(x, y.mT)
+    products = product(x, y.mT)
+    products *= 2
+    squares -= products
     return xp.sqrt(xp.clip(squares, 0, None, out=squares), out=squares)
 
 
