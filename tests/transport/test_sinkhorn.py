@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ucmkd.errors import TransportError
-from ucmkd.transport import arrays, scaling
+from ucmkd.transport import arrays, scaling, sinkhorn
+from ucmkd.transport import cost as cost_module
 from ucmkd.transport.cost import feature_cost, with_label_cost
+from ucmkd.transport.divergence import transport_loss
 from ucmkd.transport.sinkhorn import entropic_coupling, regularised_value, self_coupling
 
 EXACT = {"tol": 1e-12, "max_iter": 100_000}
@@ -375,6 +377,22 @@ def test_iterations_are_the_same_whether_they_start_in_the_log_domain_or_not(lar
     assert coupling.iterations == iterations
     for own, found in zip(cost, coupling.plan, strict=True):
         torch.testing.assert_close(found, log_domain(own, 1.0, iterations))
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_small_problems_are_solved_by_tensors_alike(scale, rng, monkeypatch):
+    x, y = scale * torch.rand(2, 9, 4, generator=rng) ** 3, scale * torch.rand(2, 7, 4, generator=rng)
+    results = []
+    for _ in range(2):
+        points = x.clone().requires_grad_(), y.clone().requires_grad_()
+        own = transport_loss(*points, metric="l2", reg=0.02, debias="sinkhorn_divergence", max_iter=10_000)
+        gradients = torch.autograd.grad(own.value.sum(), points)
+        with torch.no_grad():
+            apart = transport_loss(x, y, metric="angular", max_iter=10_000)
+        results.append((own.value, *gradients, own.sharpness, apart.value, own.iterations, apart.iterations))
+        for part in (cost_module, scaling, sinkhorn):
+            monkeypatch.setattr(part, "native", lambda x, entries: x.detach())  # as on a GPU
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.gpu
