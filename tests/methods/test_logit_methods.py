@@ -238,7 +238,7 @@ class TestClassTransport:
             return BY_POT[debias](cost.numpy(), softmax(moved), teacher[row].numpy(), 0.3)
 
         for row, now in enumerate(logits.detach().numpy()):
-            assert float(found[row]) == pytest.approx(at(row, now), abs=1e-5)
+            assert found[row].item() == pytest.approx(at(row, now), abs=1e-5)
             steps = 1e-4 * np.eye(5)
             differences = [(at(row, now + step) - at(row, now - step)) / 2e-4 for step in steps]
             np.testing.assert_allclose(gradient[row], differences, atol=2e-3)
