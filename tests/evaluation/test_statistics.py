@@ -59,6 +59,22 @@ def test_bca_of_two_seeds_spans_both():
     assert interval == pytest.approx(np.array([[0.01, 0.03]]))
 
 
+@pytest.mark.parametrize(("n", "share"), [(2, 0.5), (150, 0.95)])
+def test_coverage_of_two_seeds_is_even_and_of_many_what_is_promised(n, share):
+    """The interval of two seeds spans both, which lie on either side of the mean as often as not."""
+    assert statistics.coverage(n) == pytest.approx(share, abs=0.025)
+
+
+@pytest.mark.parametrize("n", [6, 10])
+def test_coverage_agrees_with_scipy_on_other_samples(n):
+    draw = np.random.default_rng(n)
+    intervals = stats.bootstrap(
+        (draw.normal(size=(2000, n)),), np.mean, axis=1, n_resamples=2000, method="BCa", rng=draw
+    ).confidence_interval
+    covered = np.mean((intervals.low <= 0) & (intervals.high >= 0))
+    assert statistics.coverage(n) == pytest.approx(covered, abs=0.025)
+
+
 def test_bca_counts_means_that_differ_by_rounding_as_ties():
     """Half of the resampled means that equal the observed one count as below it."""
     differences = 0.1 * np.array([[-3, -2, -1, 0, 1, 2, 3]]) / 3

@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+SIMULATED = 4000
 _ROWS_AT_ONCE = 32
 _INSIDE = 0.2
 """How far inside of where a quantile is expected values are looked at, in standard errors."""
@@ -56,6 +57,22 @@ def bca_intervals(differences: Array, indices: NDArray[np.intp]) -> Array:
     starts = range(0, len(differences), _ROWS_AT_ONCE)
     chunks = [_bca(differences[start : start + _ROWS_AT_ONCE], weights, memory) for start in starts]
     return np.concatenate(chunks) if chunks else np.empty((0, 2))
+
+
+@cache
+def coverage(n: int) -> float:
+    """Simulate how often the interval of ``n`` normal differences, at least 2, contains their true mean.
+
+    The bootstrap knows no other values than the few that were seen, so its intervals are too narrow.
+
+    Returns
+    -------
+    float
+        A share of 4,000 intervals, so with a standard error of half a percent.
+    """
+    samples = generator_for(0, "coverage", n).standard_normal((SIMULATED, n))
+    low, high = bca_intervals(samples, resample_indices(n)).T
+    return float(np.mean((low <= 0) & (high >= 0)))
 
 
 class _Memory:
