@@ -2,5 +2,8 @@
 
 import os
 
+from ucmkd.instructions import use_common_instructions
+
+use_common_instructions()
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")

@@ -28,6 +28,7 @@ from ucmkd.blocks import (
     tuning_folders,
 )
 from ucmkd.errors import ConfigError, UcmkdError
+from ucmkd.instructions import use_common_instructions
 from ucmkd.processor import Stamp
 
 log = logging.getLogger(__name__)
@@ -268,6 +269,7 @@ def _read(text: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    use_common_instructions()
     gc.set_threshold(100_000)  # what is imported stays: to look for garbage there takes a tenth of a start-up
     code = main()
     gc.freeze()  # and at the exit another

@@ -136,11 +136,13 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _versions() -> dict[str, str]:
+    """Name what decides the last bits: programs, and the instructions that torch uses."""
     return {
         "ucmkd": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
     }
 
 

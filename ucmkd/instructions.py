@@ -1,0 +1,34 @@
+"""Which of a processor's instructions the libraries use: the same everywhere, since others round otherwise."""
+
+import os
+import platform
+from pathlib import Path
+
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+}
+"""What torch, its two libraries, NumPy and NumPy's library read before they look at the processor."""
+
+
+def use_common_instructions(cpu: str | Path = "/proc/cpuinfo") -> None:
+    """Have numerical libraries use AVX2 and nothing newer, if the processor has it.
+
+    To be called before NumPy or torch is imported. A variable that the user has set stays as it is.
+
+    Parameters
+    ----------
+    cpu : path
+        Where Linux lists what the processor can do; other systems are left alone.
+    """
+    if platform.machine() == "x86_64" and "avx2" in _flags(Path(cpu)):
+        for name, value in AVX2.items():
+            os.environ.setdefault(name, value)
+
+
+def _flags(cpu: Path) -> list[str]:
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    return next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
