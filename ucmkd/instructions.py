@@ -1,4 +1,4 @@
-"""Which of a processor's instructions the libraries use: the same everywhere, since others round otherwise."""
+"""Which of a processor's instructions libraries use: the same everywhere, since others round otherwise."""
 
 import os
 import platform

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from ucmkd import specs
 from ucmkd.benchmark import Benchmark
@@ -75,6 +76,11 @@ def test_every_run_leaves_a_record_its_history_its_predictions_and_its_weights(f
                 path.name for path in (block / folder).iterdir()
             }
     assert keys == run_keys(benchmark.cells, benchmark.seeds)
+
+
+def test_jobs_use_the_instructions_that_are_common_to_processors(finished):
+    environment = pd.read_csv(finished / "results/summary/environment.csv").set_index("item").value
+    assert environment["instructions"] == torch.backends.cpu.get_cpu_capability() != "AVX512"
 
 
 def test_the_scores_hold_every_run(finished, benchmark):
