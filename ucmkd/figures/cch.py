@@ -101,10 +101,10 @@ def _fit_scale(axes: Axes, points: pd.DataFrame) -> None:
 
 def _name_quadrants(axes: Axes) -> None:
     words = {
-        (0.015, 0.985): "not expected to help, and did",
-        (0.985, 0.985): "expected to help, and did",
-        (0.015, 0.015): "not expected to help, and did not",
-        (0.985, 0.015): "expected to help, and did not",
+        (0.015, 0.985): "not expected to help,\nand did",
+        (0.985, 0.985): "expected to help,\nand did",
+        (0.015, 0.015): "not expected to help,\nand did not",
+        (0.985, 0.015): "expected to help,\nand did not",
     }
     for (x, y), text in words.items():
         axes.text(x, y, text, transform=axes.transAxes, fontsize=6.5, color="#555555",

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -29,15 +30,20 @@ Array = NDArray[Any]
 
 _SCALE = LinearSegmentedColormap.from_list("gain", ["#7a2f00", BAD, "#ffffff", GOOD, "#003a63"])
 _CELL = 0.2
+_NARROWEST = 0.3
 _LABELS = 1.6
 _BAR = 0.6
+_NAMES = 1.75
 _LEAST = 2.0
 _CHARACTER = 0.062
 
 
 @in_style
 def draw(tables: Tables) -> Figure:
-    """Draw methods as rows and blocks as columns; bold numbers have an interval that leaves out zero."""
+    """Draw methods as rows and blocks as columns, in bands where these are too many for one.
+
+    Bold numbers have an interval that leaves out zero.
+    """
     gains = reference_gains(tables)
     gains = gains[gains.variant == "default"]
     if gains.empty:
@@ -47,19 +53,27 @@ def draw(tables: Tables) -> Figure:
     named = dict(zip(gains.method, gains.label, strict=True))
     methods = controls_last(named, given)
     values, clear = _matrices(gains, methods, blocks)
-    width = min(PAGE_WIDTH, max(COLUMN_WIDTH, _LABELS + 0.62 * len(blocks) + _BAR))
-    room = (width - _LABELS - _BAR) / len(blocks)
-    figure = Figure(figsize=(width, max(_LEAST, _CELL * len(methods)) + 1.75))
-    axes = figure.add_subplot()
+    bands = -(-len(blocks) // int((PAGE_WIDTH - _LABELS - _BAR) / _NARROWEST))
+    columns = -(-len(blocks) // bands)
+    width = min(PAGE_WIDTH, max(COLUMN_WIDTH, _LABELS + 0.62 * columns + _BAR))
+    room = (width - _LABELS - _BAR) / columns
+    height = max(_LEAST, _CELL * len(methods) * bands) + _NAMES * bands
+    figure = Figure(figsize=(width, height))
     limit = max(1.0, float(np.nanquantile(np.abs(values), 0.9)))
-    image = axes.imshow(values, cmap=_SCALE, norm=Normalize(-limit, limit), aspect="auto")
-    _write_numbers(axes, values, clear, limit)
-    _name_sides(axes, [named[method] for method in methods], blocks, room)
+    colours = ScalarMappable(Normalize(-limit, limit), _SCALE)
     controls = sum(given[method].control for method in methods)
-    if 0 < controls < len(methods):
-        axes.axhline(len(methods) - controls - 0.5, color="black", lw=1)
+    panels = list(figure.subplots(bands, squeeze=False)[:, 0])
+    for start, axes in zip(range(0, len(blocks), columns), panels, strict=True):
+        shown = slice(start, start + columns)
+        axes.imshow(values[:, shown], cmap=colours.cmap, norm=colours.norm, aspect="auto")
+        axes.set_xlim(-0.5, columns - 0.5)
+        _write_numbers(axes, values[:, shown], clear[:, shown], limit, size=7 if columns <= 10 else 5.5)
+        _name_sides(axes, [named[method] for method in methods], blocks[shown], room)
+        if 0 < controls < len(methods):
+            across = len(blocks[shown]) / columns
+            axes.axhline(len(methods) - controls - 0.5, xmax=across, color="black", lw=1)
     extend = "both" if np.nanmax(np.abs(values)) > limit else "neither"
-    bar = figure.colorbar(image, ax=axes, extend=extend, pad=0.015, fraction=0.04, aspect=25)
+    bar = figure.colorbar(colours, ax=panels, extend=extend, pad=0.015, fraction=0.04, aspect=25 * bands)
     bar.set_label(f"Gain over {REFERENCE} (points)", fontsize=7)
     bar.outline.set_visible(False)
     return figure
@@ -77,8 +91,7 @@ def _matrices(gains: pd.DataFrame, methods: list[str], blocks: list[Block]) -> t
     return values, clear
 
 
-def _write_numbers(axes: Axes, values: Array, clear: Array, limit: float) -> None:
-    size = 7 if values.shape[1] <= 10 else 5.5
+def _write_numbers(axes: Axes, values: Array, clear: Array, limit: float, *, size: float) -> None:
     for (row, column), value in np.ndenumerate(values):
         if np.isnan(value):
             continue
