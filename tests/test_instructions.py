@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ucmkd.instructions import AVX2, use_common_instructions
+from ucmkd.instructions import AVX2, COMPILED, use_common_instructions
 
 SHOWN = """
 import sys
@@ -23,7 +23,7 @@ print(torch.backends.cpu.get_cpu_capability(), *used)
 @pytest.fixture
 def bare(monkeypatch):
     """Take the variables away that the tests themselves run with."""
-    for name in AVX2:
+    for name in (*AVX2, COMPILED):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
 
@@ -41,7 +41,7 @@ def test_other_systems_and_processors_are_left_alone(bare, tmp_path, monkeypatch
     (tmp_path / "cpuinfo").write_text("flags : avx2\n")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     use_common_instructions(tmp_path / "cpuinfo")
-    assert not set(AVX2) & set(os.environ)
+    assert not {*AVX2, COMPILED} & set(os.environ)
 
 
 def test_the_user_decides(bare, tmp_path, monkeypatch):
@@ -49,6 +49,17 @@ def test_the_user_decides(bare, tmp_path, monkeypatch):
     (tmp_path / "cpuinfo").write_text("flags : avx2\n")
     use_common_instructions(tmp_path / "cpuinfo")
     assert os.environ["ATEN_CPU_CAPABILITY"] == "default"
+
+
+def test_what_was_compiled_for_other_instructions_is_not_taken_up(bare, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text("flags : avx2\n")
+    folders = set()
+    for capability in ("avx2", "avx512", "default"):
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
+        monkeypatch.delenv(COMPILED, raising=False)
+        use_common_instructions(tmp_path / "cpuinfo")
+        folders.add(os.environ[COMPILED])
+    assert len(folders) == 3
 
 
 def test_libraries_obey():

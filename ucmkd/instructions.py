@@ -2,6 +2,7 @@
 
 import os
 import platform
+import tempfile
 from pathlib import Path
 
 AVX2 = {
@@ -13,11 +14,15 @@ AVX2 = {
 }
 """What torch, its two libraries, NumPy and NumPy's library read before they look at the processor."""
 
+COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+"""Where torch's compiler keeps what it has compiled: it takes it up again whatever it was compiled for."""
+
 
 def use_common_instructions(cpu: str | Path = "/proc/cpuinfo") -> None:
     """Have numerical libraries use AVX2 and nothing newer, if the processor has it.
 
-    To be called before NumPy or torch is imported. A variable that the user has set stays as it is.
+    To be called before NumPy or torch is imported. A variable that the user has set stays as it is. What
+    torch compiles has a folder for each set of instructions, since code for another one gives NaN.
 
     Parameters
     ----------
@@ -27,6 +32,8 @@ def use_common_instructions(cpu: str | Path = "/proc/cpuinfo") -> None:
     if platform.machine() == "x86_64" and "avx2" in _flags(Path(cpu)):
         for name, value in AVX2.items():
             os.environ.setdefault(name, value)
+        folder = f"torchinductor_{os.getuid()}_{os.environ['ATEN_CPU_CAPABILITY']}"
+        os.environ.setdefault(COMPILED, str(Path(tempfile.gettempdir()) / folder))
 
 
 def _flags(cpu: Path) -> list[str]:
